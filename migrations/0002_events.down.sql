@@ -1,0 +1,2 @@
+DROP TABLE rsvp_key, rsvp, event_counter, event;
+DROP FUNCTION event_counter_guard();
