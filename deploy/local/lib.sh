@@ -1,0 +1,160 @@
+# shellcheck shell=bash
+# What the scripts here share: how they talk, which settings hold, as whom the engines run. Sourced, never run.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+HERE=$ROOT/deploy/local
+
+# say prints one line of progress; die ends the script with one line that says what is wrong and how to mend it.
+say() { printf '%s\n' "$*" >&2; }
+die() { printf 'turnout: %s\n' "$*" >&2; exit 1; }
+now_ms() { date +%s%3N; }
+
+# since MS prints the time since MS (from now_ms) as seconds with one decimal.
+since() {
+  local ms=$(($(now_ms) - $1))
+  printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100))
+}
+
+# step WHAT COMMAND... runs COMMAND with its output in a log file, and prints WHAT with the time it took. The log's end is
+# shown when it fails.
+step() {
+  local what=$1 started log
+  shift
+  started=$(now_ms)
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1 </dev/null; then
+    say "  $(printf '%-44s' "$what") $(since "$started")"
+    rm -f "$log"
+  else
+    say "  $(printf '%-44s' "$what") failed after $(since "$started"):"
+    tail -n 15 "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+}
+
+# load_env FILE exports the NAME=value lines of FILE that are not set yet: the environment goes before the file.
+load_env() {
+  [ -r "$1" ] || return 0
+  local line name value
+  while IFS= read -r line || [ -n "$line" ]; do
+    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Z_][A-Z0-9_]*)=(.*)$ ]] || continue
+    name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
+    if [[ $value =~ ^\"(.*)\"[[:space:]]*$ || $value =~ ^\'(.*)\'[[:space:]]*$ ]]; then
+      value=${BASH_REMATCH[1]}
+    else
+      value=${value%%[[:space:]]#*}                        # a comment behind the value
+      value=${value%"${value##*[![:space:]]}"}             # blanks at its end
+    fi
+    [ -n "${!name+set}" ] || export "$name=$value"
+  done <"$1"
+}
+
+# settings [--test] fixes the ports, the directories and which engines are ours. The tests have engines, ports and data of
+# their own and look at neither .env nor TURNOUT_POSTGRES_URL and the like, so that they cannot touch real data.
+settings() {
+  if [ "${1:-}" = --test ]; then
+    local engine
+    for engine in POSTGRES_URL KAFKA_BROKERS ELASTIC_URL REDIS_URL; do
+      unset "TURNOUT_$engine"
+      local theirs=TURNOUT_TEST_$engine
+      [ -z "${!theirs:-}" ] || export "TURNOUT_$engine=${!theirs}"
+    done
+    LOCAL=${TURNOUT_TEST_LOCAL_DIR:-.local/test}
+    PORT_postgres=25532 PORT_kafka=29192 PORT_controller=29193 PORT_elastic=29300 PORT_redis=26479
+    FREE_PORTS=yes # a port that is taken is no error: engines.env tells the tests which one it became
+  else
+    load_env "$ROOT/.env"
+    LOCAL=${TURNOUT_LOCAL_DIR:-.local}
+    PORT_postgres=${TURNOUT_LOCAL_POSTGRES_PORT:-25432}
+    PORT_kafka=${TURNOUT_LOCAL_KAFKA_PORT:-29092}
+    PORT_controller=${TURNOUT_LOCAL_KAFKA_CONTROLLER_PORT:-29093}
+    PORT_elastic=${TURNOUT_LOCAL_ELASTIC_PORT:-29200}
+    PORT_redis=${TURNOUT_LOCAL_REDIS_PORT:-26379}
+    FREE_PORTS=no
+  fi
+  case $LOCAL in /*) ;; *) LOCAL=$ROOT/$LOCAL ;; esac
+  mkdir -p "$LOCAL"
+
+  OURS=()
+  [ -n "${TURNOUT_POSTGRES_URL:-}" ] || OURS+=(postgres)
+  [ -n "${TURNOUT_REDIS_URL:-}" ] || OURS+=(redis)
+  [ -n "${TURNOUT_KAFKA_BROKERS:-}" ] || OURS+=(kafka)
+  [ -n "${TURNOUT_ELASTIC_URL:-}" ] || OURS+=(elastic)
+
+  # Fetched engines and tools are kept outside of the checkout, so that a second clone fetches nothing.
+  if [ "$(id -u)" = 0 ]; then
+    CACHE=${TURNOUT_CACHE_DIR:-/var/cache/turnout} # root's home is closed to the user that runs the engines
+  else
+    CACHE=${TURNOUT_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/turnout}
+  fi
+}
+
+ours() { [[ " ${OURS[*]} " == *" $1 "* ]]; }
+
+# engine_user sets AS, the words in front of an engine's command. Postgres and Elasticsearch refuse root, so root runs all
+# four as the system user `turnout`; everybody else runs them as himself.
+engine_user() {
+  AS=()
+  [ "$(id -u)" = 0 ] || return 0
+  id turnout >/dev/null 2>&1 ||
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin turnout ||
+    die "cannot make the system user 'turnout' that runs the engines (they refuse root): run as an ordinary user instead"
+  AS=(setpriv --reuid=turnout --regid=turnout --clear-groups --)
+}
+
+# data_dir sets DATA, where the engines keep their files: $LOCAL/engines, or a directory below /var/lib/turnout when the
+# engines' user cannot get into the checkout (one below /root, say).
+data_dir() {
+  DATA=$LOCAL/engines
+  mkdir -p "$DATA"
+  if ! "${AS[@]}" test -x "$DATA"; then
+    DATA=/var/lib/turnout/$(cksum <<<"$LOCAL" | cut -d' ' -f1)
+    mkdir -p "$DATA"
+    [ "${1:-}" = quiet ] || say "  user turnout cannot enter $LOCAL, so the engines' data goes to $DATA"
+  fi
+  mkdir -p "$DATA/run" "$DATA/log"
+  [ ${#AS[@]} -eq 0 ] || chown turnout:turnout "$DATA" "$DATA/run" "$DATA/log"
+}
+
+# alive NAME tells whether the process of run/NAME.pid still runs. The file holds the pid and the time it started in clock
+# ticks (proc(5), field 22), because a pid alone may long belong to somebody else: only own processes are ever ended.
+alive() {
+  local pid started
+  { read -r pid started <"$DATA/run/$1.pid"; } 2>/dev/null || return 1
+  [ "$(started_at "$pid")" = "$started" ]
+}
+started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+pid_of() { cut -d' ' -f1 "$DATA/run/$1.pid"; }
+record() { echo "$2 $(started_at "$2")" >"$DATA/run/$1.pid"; }
+
+# end NAME SIGNAL asks a process to end, waits up to 60 s, and only then kills it.
+end() {
+  alive "$1" || { rm -f "$DATA/run/$1.pid"; return 0; }
+  local pid
+  pid=$(pid_of "$1")
+  kill "-$2" "$pid" 2>/dev/null || true
+  for _ in $(seq 600); do
+    alive "$1" || break
+    sleep 0.1
+  done
+  if alive "$1"; then
+    say "  $1 did not stop within 60 s and is killed"
+    kill -KILL "$pid" 2>/dev/null || true
+  fi
+  rm -f "$DATA/run/$1.pid"
+}
+
+# port_taken PORT: somebody listens there on loopback.
+port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# http_status HOST:PORT PATH prints the status code, or nothing. It spares a fresh machine curl.
+http_status() {
+  local host=${1%:*} port=${1##*:} status=
+  { exec 3<>"/dev/tcp/${host:-127.0.0.1}/$port"; } 2>/dev/null || return 0
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$1" >&3 2>/dev/null || true
+  read -r -t 5 _ status _ <&3 2>/dev/null || true
+  exec 3>&-
+  printf '%s' "$status"
+}
