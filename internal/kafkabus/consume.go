@@ -1,0 +1,334 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Handler gets the next messages of one partition in order. Partitions run concurrently, so it must be safe for that.
+//
+// Nil moves the offset past all of them. A *Rejected sends the named ones to the dead-letter topic and moves the
+// offset past all. Any other error, or a panic, hands the same messages over again after a back-off, for ever.
+// ctx ends when the partition is taken away or the consumer closes; what the handler returns then moves nothing
+// unless it is nil. Repeats are normal: a handler sets by version, it never adds.
+type Handler func(ctx context.Context, messages []*message.Message) error
+
+// Rejected says that the messages with these indices can never succeed (undecodable, refused by the mapping) and that
+// all others of the batch are applied.
+type Rejected struct {
+	Reasons map[int]error
+}
+
+func (e *Rejected) Error() string {
+	for i, reason := range e.Reasons {
+		if len(e.Reasons) == 1 {
+			return fmt.Sprintf("message %d of the batch rejected: %v", i, reason)
+		}
+		return fmt.Sprintf("%d messages of the batch rejected, one of them (%d): %v", len(e.Reasons), i, reason)
+	}
+	return "no message rejected"
+}
+
+// indices gives the rejected indices within a batch of n, in order; an index outside is a bug of the handler.
+func (e *Rejected) indices(n int) ([]int, error) {
+	out := make([]int, 0, len(e.Reasons))
+	for i := range e.Reasons {
+		if i < 0 || i >= n {
+			return nil, fmt.Errorf("handler rejected message %d of a batch of %d", i, n)
+		}
+		out = append(out, i)
+	}
+	sort.Ints(out)
+	return out, nil
+}
+
+// BatchStats describes a batch that the offset has moved past.
+type BatchStats struct {
+	Topic     string
+	Partition int32
+	Size      int
+	Took      time.Duration // from the first attempt to the mark, back-offs included
+	Retries   int
+	Rejected  int
+	Oldest    time.Time // the timestamp of the batch's first message
+}
+
+// ConsumeOptions are all optional.
+type ConsumeOptions struct {
+	// MaxBatch is the largest number of messages handed over at once; 0 means 500.
+	MaxBatch int
+	// Linger is how long to wait for more once a message is there; 0, the default, takes what is buffered and goes.
+	Linger time.Duration
+	// MinBackoff and MaxBackoff bound the pause between attempts; 0 means 100 ms and 15 s.
+	MinBackoff, MaxBackoff time.Duration
+	// Log gets rebalances, retries and dead letters; nil means silence.
+	Log *slog.Logger
+	// OnBatch is called after each batch, concurrently for several partitions.
+	OnBatch func(BatchStats)
+	// OnRetry is called before each back-off with the handler's error.
+	OnRetry func(topic string, partition int32, err error)
+	// OnAssigned is called when the group's session starts, with the partitions of this member by full topic name.
+	OnAssigned func(partitions map[string][]int32)
+	// InstanceID makes the member static (KIP-345): its restart within 10 s causes no rebalance. Unique per process.
+	InstanceID string
+}
+
+func (o ConsumeOptions) withDefaults() ConsumeOptions {
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = 500
+	}
+	if o.MinBackoff <= 0 {
+		o.MinBackoff = 100 * time.Millisecond
+	}
+	if o.MaxBackoff <= 0 {
+		o.MaxBackoff = 15 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Consume runs a member of the consumer group on the topics (short or full names) until ctx ends, and then returns
+// nil. It starts at the oldest message when the group has no offset. While Kafka is away it keeps trying; only settings
+// that can never work are an error. The group's dead-letter topic is made if missing.
+func Consume(ctx context.Context, cfg Config, group string, topics []string, handle Handler, opts ConsumeOptions) error {
+	opts = opts.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	full := make([]string, len(topics))
+	for i, t := range topics {
+		full[i] = cfg.Topic(t)
+	}
+	log := opts.Log.With("group", cfg.Group(group))
+	wait := newBackoff(opts.MinBackoff, opts.MaxBackoff)
+	for ctx.Err() == nil {
+		err := consumeOnce(ctx, cfg, group, full, handle, opts, log, wait.reset)
+		if ctx.Err() != nil {
+			break
+		}
+		log.WarnContext(ctx, "consumer disconnected, trying again", "error", err)
+		wait.pause(ctx)
+	}
+	return nil
+}
+
+// consumeOnce holds one client until it fails or ctx ends.
+func consumeOnce(ctx context.Context, cfg Config, group string, topics []string, handle Handler, opts ConsumeOptions, log *slog.Logger, healthy func()) error {
+	sc, err := cfg.saramaConfig()
+	if err != nil {
+		return err
+	}
+	sc.Consumer.Group.InstanceId = opts.InstanceID
+	client, err := sarama.NewClient(cfg.Brokers, sc)
+	if err != nil {
+		return fmt.Errorf("kafka at %v: %w", cfg.Brokers, err)
+	}
+	defer func() { _ = client.Close() }()
+	letters, err := newDeadLetters(ctx, cfg, group, client)
+	if err != nil {
+		return err
+	}
+	defer letters.close()
+	member, err := sarama.NewConsumerGroupFromClient(cfg.Group(group), client)
+	if err != nil {
+		return fmt.Errorf("join group: %w", err)
+	}
+	var drained sync.WaitGroup
+	drained.Add(1)
+	go func() { // sarama blocks when nobody reads its errors
+		defer drained.Done()
+		for err := range member.Errors() {
+			if ctx.Err() == nil {
+				log.WarnContext(ctx, "consumer group", "error", err)
+			}
+		}
+	}()
+	defer drained.Wait()
+	defer func() { _ = member.Close() }()
+
+	session := &session{cfg: cfg, handle: handle, opts: opts, log: log, letters: letters, healthy: healthy}
+	for ctx.Err() == nil {
+		// Consume returns at every rebalance, and has to be called again.
+		if err := member.Consume(ctx, topics, session); err != nil {
+			if errors.Is(err, sarama.ErrClosedConsumerGroup) {
+				return err
+			}
+			return fmt.Errorf("group session: %w", err)
+		}
+	}
+	return nil
+}
+
+// session is sarama's ConsumerGroupHandler.
+type session struct {
+	cfg     Config
+	handle  Handler
+	opts    ConsumeOptions
+	log     *slog.Logger
+	letters *deadLetters
+	healthy func()
+}
+
+func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
+	s.healthy()
+	s.log.InfoContext(sess.Context(), "partitions assigned", "partitions", sess.Claims(), "generation", sess.GenerationID())
+	if s.opts.OnAssigned != nil {
+		s.opts.OnAssigned(sess.Claims())
+	}
+	return nil
+}
+
+func (s *session) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+// ConsumeClaim never returns an error: sarama would end the session of every partition for it, and the member would
+// rejoin for ever.
+func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	for {
+		records, more := nextBatch(sess.Context(), claim.Messages(), s.opts.MaxBatch, s.opts.Linger)
+		if len(records) > 0 {
+			if !s.apply(sess.Context(), records) {
+				return nil // the session ended first; the next owner gets these again
+			}
+			sess.MarkMessage(records[len(records)-1], "")
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// nextBatch waits for one record, then takes what is buffered, up to most. more is false when the claim is over; the
+// records that were read before that are still returned unless the session ended.
+func nextBatch(ctx context.Context, in <-chan *sarama.ConsumerMessage, most int, linger time.Duration) (records []*sarama.ConsumerMessage, more bool) {
+	select {
+	case <-ctx.Done():
+		return nil, false
+	case first, ok := <-in:
+		if !ok {
+			return nil, false
+		}
+		records = append(records, first)
+	}
+	var late <-chan time.Time
+	if linger > 0 {
+		timer := time.NewTimer(linger)
+		defer timer.Stop()
+		late = timer.C
+	}
+	for len(records) < most {
+		select {
+		case next, ok := <-in:
+			if !ok {
+				return records, false
+			}
+			records = append(records, next)
+			continue
+		default:
+		}
+		if late == nil {
+			return records, true
+		}
+		select {
+		case next, ok := <-in:
+			if !ok {
+				return records, false
+			}
+			records = append(records, next)
+		case <-late:
+			return records, true
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+	return records, true
+}
+
+// apply hands the batch over until it is done with. False means: ctx ended first, nothing may be marked.
+func (s *session) apply(ctx context.Context, records []*sarama.ConsumerMessage) bool {
+	began := time.Now()
+	topic, partition := records[0].Topic, records[0].Partition
+	stats := BatchStats{Topic: topic, Partition: partition, Size: len(records), Oldest: records[0].Timestamp}
+	wait := newBackoff(s.opts.MinBackoff, s.opts.MaxBackoff)
+	handled := false // once the handler has decided, only the dead letters are tried again
+	var dead []deadLetter
+	for {
+		var err error
+		if !handled {
+			dead, err = s.attempt(ctx, records)
+			handled = err == nil
+		}
+		if handled {
+			if err = s.letters.send(dead); err == nil {
+				break
+			}
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		stats.Retries++
+		s.log.WarnContext(ctx, "batch failed, trying again", "topic", topic, "partition", partition,
+			"offset", records[0].Offset, "size", len(records), "attempt", stats.Retries, "error", err)
+		if s.opts.OnRetry != nil {
+			s.opts.OnRetry(topic, partition, err)
+		}
+		if !wait.pause(ctx) {
+			return false
+		}
+	}
+	for _, d := range dead {
+		s.log.ErrorContext(ctx, "message rejected, in the dead-letter topic now", "topic", topic, "partition", partition,
+			"offset", d.record.Offset, "reason", d.reason)
+	}
+	stats.Took, stats.Rejected = time.Since(began), len(dead)
+	if s.opts.OnBatch != nil {
+		s.opts.OnBatch(stats)
+	}
+	return true
+}
+
+// attempt calls the handler once, with fresh messages: it may have changed the last ones.
+func (s *session) attempt(ctx context.Context, records []*sarama.ConsumerMessage) ([]deadLetter, error) {
+	err := callHandler(ctx, s.handle, records)
+	if err == nil {
+		return nil, nil
+	}
+	var rejected *Rejected
+	// A cancelled context makes many a store answer something that looks final. Nothing is poisoned while closing.
+	if !errors.As(err, &rejected) || ctx.Err() != nil {
+		return nil, err
+	}
+	indices, bad := rejected.indices(len(records))
+	if bad != nil {
+		return nil, bad
+	}
+	dead := make([]deadLetter, 0, len(indices))
+	for _, i := range indices {
+		dead = append(dead, deadLetter{record: records[i], reason: rejected.Reasons[i]})
+	}
+	return dead, nil
+}
+
+// callHandler turns a panic into an error: it is retried and logged, and the other partitions go on.
+func callHandler(ctx context.Context, handle Handler, records []*sarama.ConsumerMessage) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("handler panicked: %v", p)
+		}
+	}()
+	messages := make([]*message.Message, len(records))
+	for i, r := range records {
+		messages[i] = fromKafka(r)
+		messages[i].SetContext(ctx)
+	}
+	return handle(ctx, messages)
+}
