@@ -37,6 +37,7 @@ up() {
   for name in "${OURS[@]}"; do
     if alive "$name"; then
       read_port "$name"
+      "${name}_ready" || true # finishes what an `up` that was interrupted left out
     else
       choose_port "$name"
       pending+=("$name")
