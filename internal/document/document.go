@@ -1,0 +1,34 @@
+// Package document holds the shapes that the projectors write and query reads:
+// the documents of each index with their mappings, and the keys and values in
+// Redis. Changing a field's meaning needs a rebuild of its index.
+package document
+
+import (
+	"embed"
+	"fmt"
+)
+
+// Aliases of the indices, behind the namespace and a hyphen.
+const (
+	Listings  = "listing"   // a document per event
+	GuestList = "guestlist" // a document per RSVP
+	Facts     = "facts"     // a document per message about an event
+	Access    = "access"    // a document per organization
+)
+
+// Indices are all of them, in the order in which they are made.
+var Indices = []string{Listings, GuestList, Facts, Access}
+
+//go:embed mapping/*.json
+var mappings embed.FS
+
+// Mapping is the body that creates an index: settings and mappings. It keeps
+// to what a bare Elasticsearch 8 has without modules (no analyzers beyond
+// white space, no scaled_float, no scripts).
+func Mapping(index string) ([]byte, error) {
+	b, err := mappings.ReadFile("mapping/" + index + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("mapping of %s: %w", index, err)
+	}
+	return b, nil
+}
