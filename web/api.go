@@ -1,0 +1,198 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// api is what the pages use: the same routes as everybody else.
+type api struct {
+	client         *http.Client
+	command, query string
+}
+
+// problem is an RFC 9457 answer, as an error.
+type problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Pointer string `json:"pointer"`
+		Detail  string `json:"detail"`
+	} `json:"errors"`
+}
+
+func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail) }
+
+// text is the most telling line for a person.
+func (p *problem) text() string {
+	if len(p.Errors) > 0 {
+		return p.Errors[0].Detail
+	}
+	if p.Detail != "" {
+		return p.Detail
+	}
+	return p.Title
+}
+
+// asProblem makes one of any error, so that a page always has words.
+func asProblem(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &problem{
+		Status: http.StatusServiceUnavailable, Code: "unavailable",
+		Title:  "We cannot reach a part of the system",
+		Detail: "A part of the system is away for the moment. Nothing was lost; please try again in a few seconds.",
+	}
+}
+
+type eventView struct {
+	ID             string              `json:"id"`
+	OrganizationID string              `json:"organization_id"`
+	Slug           string              `json:"slug"`
+	Status         string              `json:"status"`
+	CancelReason   string              `json:"cancel_reason"`
+	Title          string              `json:"title"`
+	Description    string              `json:"description"`
+	StartsAt       time.Time           `json:"starts_at"`
+	EndsAt         time.Time           `json:"ends_at"`
+	TimeZone       string              `json:"time_zone"`
+	Venue          *contract.Venue     `json:"venue"`
+	Online         bool                `json:"online"`
+	Category       string              `json:"category"`
+	Tags           []string            `json:"tags"`
+	MaxParty       int                 `json:"max_party"`
+	WaitlistPolicy string              `json:"waitlist_policy"`
+	Approval       bool                `json:"approval"`
+	ConfirmAddress bool                `json:"confirm_address"`
+	RSVPOpensAt    *time.Time          `json:"rsvp_opens_at"`
+	RSVPClosesAt   time.Time           `json:"rsvp_closes_at"`
+	Questions      []contract.Question `json:"questions"`
+	Price          *contract.Price     `json:"price_range"`
+	Version        int64               `json:"version"`
+}
+
+type seatsView struct {
+	Capacity   *int  `json:"capacity"`
+	Going      int   `json:"going"`
+	Maybe      int   `json:"maybe"`
+	Waitlisted int   `json:"waitlisted"`
+	Held       int   `json:"held"`
+	Remaining  *int  `json:"remaining"`
+	Version    int64 `json:"version"`
+}
+
+type listView struct {
+	Items      []eventView                  `json:"items"`
+	Total      int                          `json:"total"`
+	NextCursor *string                      `json:"next_cursor"`
+	Fuzzy      bool                         `json:"fuzzy"`
+	Facets     map[string][]json.RawMessage `json:"-"`
+}
+
+type rsvpView struct {
+	ID             string     `json:"id"`
+	EventID        string     `json:"event_id"`
+	Status         string     `json:"status"`
+	Response       string     `json:"response"`
+	PartySize      int        `json:"party_size"`
+	Position       *int       `json:"position"`
+	Reason         string     `json:"reason"`
+	OfferExpiresAt *time.Time `json:"offer_expires_at"`
+	ManageToken    string     `json:"manage_token"`
+	Name           string     `json:"name"`
+	Version        int64      `json:"version"`
+}
+
+func (a *api) events(ctx context.Context, query url.Values) (listView, error) {
+	var v listView
+	_, err := a.do(ctx, http.MethodGet, a.query+"/v1/events?"+query.Encode(), nil, &v, nil)
+	return v, err
+}
+
+func (a *api) event(ctx context.Context, idOrSlug string) (eventView, error) {
+	var v eventView
+	_, err := a.do(ctx, http.MethodGet, a.query+"/v1/events/"+url.PathEscape(idOrSlug), nil, &v, nil)
+	return v, err
+}
+
+func (a *api) seats(ctx context.Context, id string) (seatsView, error) {
+	var v seatsView
+	_, err := a.do(ctx, http.MethodGet, a.query+"/v1/events/"+id+"/availability", nil, &v, nil)
+	return v, err
+}
+
+// rsvp reads an answer; min is the Turnout-Version that a write of this page
+// gave, so that a guest sees what they just did.
+func (a *api) rsvp(ctx context.Context, id, token, min string) (rsvpView, error) {
+	var v rsvpView
+	h := guest(token)
+	if min != "" {
+		h["Turnout-Min-Version"] = min
+	}
+	_, err := a.do(ctx, http.MethodGet, a.query+"/v1/rsvps/"+id, nil, &v, h)
+	return v, err
+}
+
+// write sends a command and gives the Turnout-Version of its answer.
+func (a *api) write(ctx context.Context, method, path string, body, into any, headers map[string]string) (string, error) {
+	res, err := a.do(ctx, method, a.command+path, body, into, headers)
+	if err != nil {
+		return "", err
+	}
+	return res.Get("Turnout-Version"), nil
+}
+
+func guest(token string) map[string]string {
+	return map[string]string{"Authorization": "Guest " + token}
+}
+
+func (a *api) do(ctx context.Context, method, target string, body, into any, headers map[string]string) (http.Header, error) {
+	var reader io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode body for %s: %w", target, err)
+		}
+		reader = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, reader)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	res, err := a.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode >= http.StatusBadRequest {
+		p := &problem{Status: res.StatusCode, Title: res.Status}
+		if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p); err != nil {
+			return nil, fmt.Errorf("%s answered %s without a problem document: %w", target, res.Status, err)
+		}
+		return nil, p
+	}
+	if into == nil {
+		_, _ = io.Copy(io.Discard, res.Body) // so that the connection is used again
+		return res.Header, nil
+	}
+	return res.Header, json.NewDecoder(res.Body).Decode(into)
+}
