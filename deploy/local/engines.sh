@@ -136,11 +136,15 @@ read_port() {
 }
 
 write_env() {
-  local env=$LOCAL/engines.env
+  local env=$LOCAL/engines.env name
   (
     umask 077
     {
       echo "# Where the engines are; written by deploy/local/engines.sh up."
+      for name in POSTGRES_URL KAFKA_BROKERS ELASTIC_URL REDIS_URL; do
+        name=TURNOUT_$name
+        [ -z "${!name:-}" ] || echo "# yours: $name"
+      done
       echo "TURNOUT_POSTGRES_URL=${TURNOUT_POSTGRES_URL:-postgres://turnout:$(cat "$DATA/postgres.password" 2>/dev/null)@127.0.0.1:$PORT_postgres/turnout?sslmode=disable}"
       echo "TURNOUT_KAFKA_BROKERS=${TURNOUT_KAFKA_BROKERS:-127.0.0.1:$PORT_kafka}"
       echo "TURNOUT_ELASTIC_URL=${TURNOUT_ELASTIC_URL:-http://127.0.0.1:$PORT_elastic}"

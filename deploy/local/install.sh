@@ -38,9 +38,9 @@ packages() {
   fi
   say "  missing: $*: installing with apt-get"
   # The lists are read anew only when they do not know a package: on a fresh image they are empty.
-  apt-cache show "$@" >/dev/null 2>&1 || step "apt-get update" "${sudo[@]}" apt-get update -q || die "apt-get update failed: is the network there?"
+  apt-cache show "$@" >/dev/null 2>&1 || fetching "apt-get update" "${sudo[@]}" apt-get update -q || die "apt-get update failed: is the network there?"
   quiet_services "${sudo[@]}"
-  step "apt-get install $*" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" ||
+  fetching "apt-get install $*" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" ||
     { loud_services "${sudo[@]}"; die "apt-get could not install $*: see above; install them by hand and run again"; }
   loud_services "${sudo[@]}"
 }
@@ -88,7 +88,7 @@ fetch() {
   [ ! -d "$dir" ] || return 0
   mkdir -p "$CACHE" || die "cannot write $CACHE: set TURNOUT_CACHE_DIR to a directory of yours"
   scratch=$(mktemp -d "$CACHE/fetch.XXXXXX")
-  step "Maven: $(basename "$dir")" mvn -B -ntp -Dstyle.color=never "$@" -f "$HERE/pom.xml" "-P$profile" "-Dengines.dir=$scratch" package ||
+  fetching "Maven: $(basename "$dir")" mvn -B -ntp -Dstyle.color=never "$@" -f "$HERE/pom.xml" "-P$profile" "-Dengines.dir=$scratch" package ||
     { rm -rf "$scratch"; die "Maven could not fetch $profile: see above (network, proxy in ~/.m2/settings.xml, disk space); run again to go on"; }
   chmod -R a+rX "$scratch"
   if [ -d "$scratch/$(basename "$dir")" ]; then

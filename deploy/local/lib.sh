@@ -16,6 +16,22 @@ since() {
   printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100))
 }
 
+# TIMES, when set, is a file that collects from when to when something was fetched: fetching may go on in two scripts at
+# once, and the ready line reports network time apart. fetched_from MS notes a span that began at MS; network_time adds up
+# the spans without counting what overlaps twice, in seconds.
+fetched_from() { [ -z "${TIMES:-}" ] || echo "$1 $(now_ms)" >>"$TIMES"; }
+network_time() {
+  sort -n "$TIMES" | awk '$1 > end {sum += $2 - $1; end = $2; next} $2 > end {sum += $2 - end; end = $2} END {printf "%.1f", sum/1000}'
+}
+
+# fetching WHAT COMMAND... is a step that waits for the network.
+fetching() {
+  local started
+  started=$(now_ms)
+  step "$@" || return 1
+  fetched_from "$started"
+}
+
 # step WHAT COMMAND... runs COMMAND with its output in a log file, and prints WHAT with the time it took. The log's end is
 # shown when it fails.
 step() {
@@ -67,16 +83,18 @@ settings() {
   else
     load_env "$ROOT/.env"
     LOCAL=${TURNOUT_LOCAL_DIR:-.local}
-    PORT_postgres=${TURNOUT_LOCAL_POSTGRES_PORT:-25432}
-    PORT_kafka=${TURNOUT_LOCAL_KAFKA_PORT:-29092}
-    PORT_controller=${TURNOUT_LOCAL_KAFKA_CONTROLLER_PORT:-29093}
-    PORT_elastic=${TURNOUT_LOCAL_ELASTIC_PORT:-29200}
-    PORT_redis=${TURNOUT_LOCAL_REDIS_PORT:-26379}
+    OFFSET=${TURNOUT_LOCAL_PORT_OFFSET:-0}
+    PORT_postgres=${TURNOUT_LOCAL_POSTGRES_PORT:-$((25432 + OFFSET))}
+    PORT_kafka=${TURNOUT_LOCAL_KAFKA_PORT:-$((29092 + OFFSET))}
+    PORT_controller=${TURNOUT_LOCAL_KAFKA_CONTROLLER_PORT:-$((29093 + OFFSET))}
+    PORT_elastic=${TURNOUT_LOCAL_ELASTIC_PORT:-$((29200 + OFFSET))}
+    PORT_redis=${TURNOUT_LOCAL_REDIS_PORT:-$((26379 + OFFSET))}
     FREE_PORTS=no
   fi
   case $LOCAL in /*) ;; *) LOCAL=$ROOT/$LOCAL ;; esac
   mkdir -p "$LOCAL"
 
+  forget_own_addresses
   OURS=()
   [ -n "${TURNOUT_POSTGRES_URL:-}" ] || OURS+=(postgres)
   [ -n "${TURNOUT_REDIS_URL:-}" ] || OURS+=(redis)
@@ -89,6 +107,17 @@ settings() {
   else
     CACHE=${TURNOUT_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/turnout}
   fi
+}
+
+# forget_own_addresses unsets an engine's address that is the one `up` wrote itself: it may come back through the
+# environment (`. .local/env`), and then does not mean an engine of the user's.
+forget_own_addresses() {
+  local name value
+  [ -r "$LOCAL/engines.env" ] || return 0
+  while IFS='=' read -r name value; do
+    case $name in \#* | '') continue ;; esac
+    if [ "${!name:-}" = "$value" ] && ! grep -q "^# yours: $name$" "$LOCAL/engines.env"; then unset "$name"; fi
+  done <"$LOCAL/engines.env"
 }
 
 ours() { [[ " ${OURS[*]} " == *" $1 "* ]]; }

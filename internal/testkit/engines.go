@@ -3,6 +3,7 @@
 package testkit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -32,7 +33,7 @@ func Engines(t testing.TB) Addresses {
 	}
 	a, err := addresses(os.Getenv)
 	if err == nil {
-		err = a.answer()
+		err = a.answer(t.Context())
 	}
 	if err != nil {
 		t.Fatalf("testkit: %v: run `make test-engines`", err)
@@ -67,7 +68,7 @@ func addresses(getenv func(string) string) (Addresses, error) {
 }
 
 // answer checks that something listens at every address: a clear word here spares a test full of time-outs.
-func (a Addresses) answer() error {
+func (a Addresses) answer(ctx context.Context) error {
 	hosts := map[string]string{"Kafka": a.Kafka[0]}
 	for name, raw := range map[string]string{"Postgres": a.Postgres, "Elasticsearch": a.Elastic, "Redis": a.Redis} {
 		u, err := url.Parse(raw)
@@ -76,8 +77,9 @@ func (a Addresses) answer() error {
 		}
 		hosts[name] = u.Host
 	}
+	dialer := net.Dialer{Timeout: 2 * time.Second}
 	for name, host := range hosts {
-		conn, err := net.DialTimeout("tcp", host, 2*time.Second)
+		conn, err := dialer.DialContext(ctx, "tcp", host)
 		if err != nil {
 			return fmt.Errorf("%s does not answer: %w", name, err)
 		}

@@ -38,7 +38,7 @@ func Namespace(t testing.TB) string {
 
 func randomName() string {
 	var b [6]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24
+	rand.Read(b[:]) // never fails (crypto/rand, since Go 1.24)
 	return "t" + hex.EncodeToString(b[:])
 }
 

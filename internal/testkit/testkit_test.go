@@ -126,7 +126,7 @@ func TestAMissingEngineIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.answer(); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err := a.answer(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Fatalf("want an error that says what does not answer, got %v", err)
 	}
 }

@@ -1,0 +1,41 @@
+# Everything one types here. The work is in deploy/local/*.sh; .env.example lists the settings.
+MAKEFLAGS += --no-print-directory
+LOCAL := deploy/local
+
+.PHONY: help run up down reset status test lint build bench test-engines test-engines-down
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20
+
+run: ## all of Turnout in the foreground, with demo data; Ctrl-C stops it
+	@$(LOCAL)/run.sh run
+
+up: ## the same in the background
+	@$(LOCAL)/run.sh up
+
+down: ## stop what `up` or `run` started; the data stays
+	@$(LOCAL)/run.sh down
+
+reset: ## stop, and forget the data
+	@$(LOCAL)/run.sh reset
+
+status: ## which engines run, where, and their memory
+	@$(LOCAL)/engines.sh status
+
+test: ## format, vet, lint and every test, on real engines
+	@$(LOCAL)/test.sh
+
+lint: ## format, vet and lint only
+	@$(LOCAL)/lint.sh
+
+build: ## bin/turnout
+	go build -o bin/turnout ./cmd/turnout
+
+bench: ## the benchmarks of the rules and codecs
+	go test -run '^$$' -bench . -benchmem ./...
+
+test-engines: ## start the tests' engines and leave them up
+	@$(LOCAL)/engines.sh --test up
+
+test-engines-down: ## stop the tests' engines
+	@$(LOCAL)/engines.sh --test down

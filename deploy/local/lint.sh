@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# What must hold before a test is worth running: format, go vet, golangci-lint.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+unformatted=$(git ls-files -z --cached --others --exclude-standard -- '*.go' | xargs -0 gofmt -l)
+[ -z "$unformatted" ] || die "not formatted (gofmt -w mends it): ${unformatted//$'\n'/ }"
+say "  gofmt: clean"
+started=$(now_ms)
+go vet ./...
+say "  go vet: clean ($(since "$started"))"
+lint=$("$HERE/tools.sh")
+started=$(now_ms)
+"$lint" run ./...
+say "  golangci-lint: clean ($(since "$started"))"

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `make test`: lint, then every test with the race detector, on real engines. It starts the tests' own engines if they are
+# not up, with empty stores, and stops again what it started; `make test-engines` keeps them up between runs.
+# The last lines are those of `go test`.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$HERE/install.sh"
+cd "$ROOT"
+settings --test
+
+# The race detector is C.
+if ! command -v "${CC:-gcc}" >/dev/null; then packages gcc libc6-dev; fi
+
+engines=
+if ! "$HERE/engines.sh" --test status | grep -q ' up,'; then
+  trap '"$HERE/engines.sh" --test down >/dev/null 2>&1 || true' EXIT
+  "$HERE/engines.sh" --test reset >/dev/null 2>&1
+fi
+# Beside the linter: fetching and starting engines mostly waits.
+log=$(mktemp)
+"$HERE/engines.sh" --test up >"$log" 2>&1 &
+engines=$!
+say "lint"
+"$HERE/lint.sh"
+say "engines"
+ok=yes
+wait "$engines" || ok=no
+cat "$log" >&2
+rm -f "$log"
+[ $ok = yes ] || exit 1
+
+say "test"
+# -count=1: a cached pass says nothing about engines that run now.
+go test -race -count=1 -timeout 14m ./...
