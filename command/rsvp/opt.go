@@ -1,0 +1,26 @@
+package rsvp
+
+import "encoding/json"
+
+// Opt is a member of a JSON object that may be missing (Set is false), null
+// (Value is nil) or there.
+type Opt[T any] struct {
+	Set   bool
+	Value *T
+}
+
+// Some is a member that is there.
+func Some[T any](v T) Opt[T] { return Opt[T]{Set: true, Value: &v} }
+
+// Null is a member that is there and null.
+func Null[T any]() Opt[T] { return Opt[T]{Set: true} }
+
+// UnmarshalJSON is called for null as well, but not for a missing member.
+func (o *Opt[T]) UnmarshalJSON(b []byte) error {
+	o.Set, o.Value = true, nil
+	if string(b) == "null" {
+		return nil
+	}
+	o.Value = new(T)
+	return json.Unmarshal(b, o.Value)
+}

@@ -1,0 +1,3 @@
+package rsvp
+
+type undo struct{}
