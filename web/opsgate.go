@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/httpserver"
+	"github.com/turnout-events/turnout/internal/ops"
 )
 
 // opsTimeout bounds how long one role may keep the operators' view waiting.
@@ -25,6 +24,7 @@ const opsTimeout = 5 * time.Second
 // consumers on its ops address, and the list is the sum of what they say.
 type opsGate struct {
 	token  string
+	guard  gin.HandlerFunc
 	client *http.Client
 	roles  []opsRole
 }
@@ -34,6 +34,7 @@ type opsRole struct{ name, url string }
 func newOpsGate(cfg Config, transport http.RoundTripper) *opsGate {
 	return &opsGate{
 		token:  cfg.OpsToken,
+		guard:  ops.Guard(cfg.OpsToken),
 		client: &http.Client{Transport: transport, Timeout: opsTimeout},
 		roles: []opsRole{
 			{"command", cfg.CommandOpsURL}, {"relay", cfg.RelayOpsURL},
@@ -42,19 +43,8 @@ func newOpsGate(cfg Config, transport http.RoundTripper) *opsGate {
 	}
 }
 
-// allowed compares in constant time, whatever the lengths.
-func (o *opsGate) allowed(r *http.Request) bool {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || o.token == "" {
-		return false
-	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(o.token))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
-}
-
 func (o *opsGate) serve(c *gin.Context) {
-	if !o.allowed(c.Request) {
-		httpserver.Problem(c, fault.ErrUnauthorized.Detailf("send the operators' token as a bearer token"))
+	if o.guard(c); c.IsAborted() {
 		return
 	}
 	if c.Request.Method != http.MethodGet {
