@@ -1,0 +1,2 @@
+DROP INDEX rsvp_email;
+DROP TABLE event_cover;
