@@ -72,7 +72,6 @@ func (c Config) saramaConfig() (*sarama.Config, error) {
 	sc.ApiVersionsRequest = true
 	// Without it a consumer that is faster than the deployment creates the topic with one partition.
 	sc.Metadata.AllowAutoTopicCreation = false
-	sc.Metadata.Full = false
 	sc.Metadata.RefreshFrequency = time.Minute
 	sc.Metadata.Timeout = 10 * time.Second
 	sc.Net.DialTimeout = 5 * time.Second

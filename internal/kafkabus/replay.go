@@ -166,4 +166,3 @@ func closePartition(pc sarama.PartitionConsumer) {
 	for range pc.Errors() { //nolint:revive // drained on purpose
 	}
 }
-
