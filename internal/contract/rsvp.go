@@ -31,13 +31,14 @@ type RSVP struct {
 	Response         string     `json:"response"`
 	PartySize        int        `json:"party_size"`
 	QueuedVersion    int64      `json:"queued_version,omitempty"` // event version at which the party joined the waitlist
-	OfferExpiresAt   *time.Time `json:"offer_expires_at,omitempty"`
-	PendingExpiresAt *time.Time `json:"pending_expires_at,omitempty"`
+	OfferExpiresAt   *time.Time `json:"offer_expires_at,omitempty"`   // kept when the offer lapsed
+	PendingExpiresAt *time.Time `json:"pending_expires_at,omitempty"` // kept when that time ran out
 	AddressConfirmed bool       `json:"address_confirmed"`
 	Approved         bool       `json:"approved"`
 	WalkIn           bool       `json:"walk_in,omitempty"`
 	CheckedIn        int        `json:"checked_in"` // people
 	CheckedInAt      *time.Time `json:"checked_in_at,omitempty"`
+	Door             []Scan     `json:"door,omitempty"` // by time and id; CheckedIn follows from it
 	Epoch            int        `json:"epoch"` // raising it revokes manage tokens and tickets
 	Locale           string     `json:"locale"`
 	TimeZone         string     `json:"time_zone,omitempty"`
@@ -45,9 +46,28 @@ type RSVP struct {
 	Reminders        bool       `json:"reminders"`
 	Rating           int        `json:"rating,omitempty"` // 1–5, 0 = none
 	Sealed           []byte     `json:"sealed"`           // Personal as JSON, AES-256-GCM
+	LinkSentAt       *time.Time `json:"link_sent_at,omitempty"`
 	Erased           bool       `json:"erased,omitempty"`
 	CreatedAt        time.Time  `json:"created_at"`
 	UpdatedAt        time.Time  `json:"updated_at"`
+}
+
+// What an offline device could not know; CheckIn.Conflict and Scan.Conflict.
+const (
+	ConflictDouble       = "double"        // more people than the party has
+	ConflictCancelled    = "cancelled"     // let in although withdrawn
+	ConflictNotConfirmed = "not_confirmed" // let in without a seat
+)
+
+// Scan is what a device did at the door: let People in, or took back (Undo)
+// all that was let in until At.
+type Scan struct {
+	ID       string    `json:"id"`
+	People   int       `json:"people"`
+	Device   string    `json:"device,omitempty"`
+	At       time.Time `json:"at"` // by the device's clock
+	Undo     bool      `json:"undo,omitempty"`
+	Conflict string    `json:"conflict,omitempty"`
 }
 
 // Consents are what a guest agreed to, and when.
