@@ -1,0 +1,126 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/postgres"
+)
+
+// Creation is new events and the answer to the request that wanted them.
+type Creation struct {
+	Events []NewEvent
+	Answer NewAnswer
+}
+
+// NewEvent is an event with its first messages, from version 1; their Chain is set here.
+type NewEvent struct {
+	Event    contract.Event
+	Messages []contract.Envelope
+}
+
+const (
+	insertEvent = `INSERT INTO event (id, slug, external_id, series_id, status, starts_at, ends_at, retain_until, body,
+			organization_id, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	insertCounter = `INSERT INTO event_counter (event_id, capacity, version, revision, chain, recorded_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`
+	selectExternal = `SELECT id FROM event WHERE organization_id = $1 AND external_id = $2`
+	// A second request with the same key waits for the first one at the key's row, so long and no longer.
+	createKeyWait = "SET LOCAL lock_timeout = '2s'"
+
+	externalConstraint = "event_organization_id_external_id_key"
+	slugConstraint     = "event_slug_key"
+)
+
+// Create writes new events, their counter rows, messages, outbox rows and the answer in one transaction. If the key
+// had an answer before, that comes back and nothing is written. Two requests with the same key at once: the second
+// waits for the first, at most 2 s, and then fails as postgres.Retryable.
+func (s *Store) Create(ctx context.Context, c Creation) (*Answer, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connection to create an event: %w", err)
+	}
+	defer conn.Release()
+	defer rollback(ctx, conn)
+	if found, err := answerOf(ctx, conn, c.Answer.Key); found != nil || err != nil {
+		return found, err
+	}
+	err = create(ctx, conn, c)
+	if postgres.Classify(err).Kind != postgres.Unique {
+		return nil, err
+	}
+	// Either the same request was faster, or the ids are taken. The key tells.
+	rollback(ctx, conn)
+	if found, e := answerOf(ctx, conn, c.Answer.Key); found != nil || e != nil {
+		return found, e
+	}
+	return nil, taken(ctx, conn, c, err)
+}
+
+func answerOf(ctx context.Context, conn *pgxpool.Conn, key Key) (*Answer, error) {
+	var found map[Key]Answer
+	b := &pgx.Batch{}
+	queueAnswers(b, []Key{key}, &found)
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("look for the answer of a key: %w", err)
+	}
+	if a, ok := found[key]; ok {
+		return &a, nil
+	}
+	return nil, nil
+}
+
+func create(ctx context.Context, conn *pgxpool.Conn, c Creation) error {
+	b := &pgx.Batch{}
+	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	b.Queue(createKeyWait)
+	for i := range c.Events {
+		e, messages := &c.Events[i].Event, c.Events[i].Messages
+		if err := queueEvent(b, insertEvent, e, e.OrganizationID, e.CreatedAt); err != nil {
+			return err
+		}
+		chain, last := Chain(nil, messages), messages[len(messages)-1]
+		b.Queue(insertCounter, e.ID, e.Capacity, last.Version, e.Revision, chain, last.RecordedAt)
+	}
+	queueNewAnswers(b, []NewAnswer{c.Answer})
+	for i := range c.Events {
+		if err := queueEventLog(b, c.Events[i].Messages); err != nil {
+			return err
+		}
+	}
+	b.Queue("COMMIT")
+	err := conn.SendBatch(ctx, b).Close()
+	if err == nil {
+		return nil
+	}
+	if !refused(err) {
+		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	return fmt.Errorf("create %d events: %w", len(c.Events), err)
+}
+
+// taken says which unique id of the new events another event has.
+func taken(ctx context.Context, conn *pgxpool.Conn, c Creation, cause error) error {
+	switch postgres.Classify(cause).Constraint {
+	case slugConstraint:
+		return ErrSlugTaken.Because(cause)
+	case externalConstraint:
+		for _, n := range c.Events {
+			e, id := n.Event, ""
+			err := conn.QueryRow(ctx, selectExternal, e.OrganizationID, nullText(e.ExternalID)).Scan(&id)
+			if err == nil {
+				return ErrExternalIDTaken.Detailf("%q is event %s", e.ExternalID, id).With("id", id).Because(cause)
+			}
+			if !errors.Is(err, pgx.ErrNoRows) {
+				return fmt.Errorf("find external id: %w", err)
+			}
+		}
+	}
+	return cause
+}

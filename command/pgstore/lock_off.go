@@ -1,0 +1,7 @@
+//go:build nolock
+
+package pgstore
+
+// Without the lock the race tests must fail: a test builds with this tag and expects that, so that a suite which
+// could not find the race is found out.
+const forUpdate = ""

@@ -1,0 +1,177 @@
+package pgstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+const (
+	insertRSVPs = `INSERT INTO rsvp (` + rsvpColumns + `, version)
+		SELECT r.id, $1, r.email_hmac, r.status, r.response, r.party_size, r.queued_version, r.offer_expires_at,
+			r.pending_expires_at, r.checked_in, r.epoch, r.sealed, r.body, r.created_at, r.updated_at, r.version ` + fromRSVPs
+	updateRSVPs = `UPDATE rsvp SET email_hmac = r.email_hmac, status = r.status, response = r.response,
+			party_size = r.party_size, queued_version = r.queued_version, offer_expires_at = r.offer_expires_at,
+			pending_expires_at = r.pending_expires_at, checked_in = r.checked_in, epoch = r.epoch, sealed = r.sealed,
+			body = r.body, updated_at = r.updated_at, version = r.version ` + fromRSVPs + `
+		WHERE rsvp.id = r.id AND rsvp.event_id = $1`
+	fromRSVPs = `FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[],
+			$9::timestamptz[], $10::int[], $11::int[], $12::bytea[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
+			$16::bigint[])
+		AS r(id, email_hmac, status, response, party_size, queued_version, offer_expires_at, pending_expires_at, checked_in,
+			epoch, sealed, body, created_at, updated_at, version)`
+	insertKeys = `INSERT INTO rsvp_key (rsvp_id, wrapped) SELECT k.id, k.wrapped FROM unnest($1::uuid[], $2::bytea[]) AS k(id, wrapped)`
+	deleteKeys = `DELETE FROM rsvp_key WHERE rsvp_id = ANY($1::uuid[])`
+
+	updateEvent = `UPDATE event SET slug = $2, external_id = $3, series_id = $4, status = $5, starts_at = $6, ends_at = $7,
+			retain_until = $8, body = $9 WHERE id = $1`
+	// The old version in the condition: a batch that did not hold the lock changes nothing.
+	updateCounter = `UPDATE event_counter SET capacity = $3, going = $4, maybe = $5, waitlisted = $6, held = $7,
+			checked_in = $8, version = $9, revision = $10, chain = $11, recorded_at = $12
+		WHERE event_id = $1 AND version = $2`
+)
+
+// errNotLocked cannot happen while everybody takes the lock.
+var errNotLocked = errors.New("the event has moved on under the lock")
+
+func queueSave(b *pgx.Batch, l *Locked, save *Save) error {
+	event, err := uuidOf(l.Event.ID)
+	if err != nil {
+		return err
+	}
+	if err := queueRSVPs(b, event, save.Rows); err != nil {
+		return err
+	}
+	queueNewAnswers(b, save.Answers)
+	if len(save.Messages) == 0 {
+		return nil // an answer to repeat, and nothing that happened
+	}
+	chain := Chain(l.Chain, save.Messages)
+	if err := queueEventLog(b, save.Messages); err != nil {
+		return err
+	}
+	revision := l.Revision
+	if save.Event != nil {
+		revision = save.Event.Revision
+		if err := queueEvent(b, updateEvent, save.Event); err != nil {
+			return err
+		}
+	}
+	c := save.Counters
+	last := save.Messages[len(save.Messages)-1].Version
+	b.Queue(updateCounter, event, l.Version, c.Capacity, c.Going, c.Maybe, c.Waitlisted, c.Held, c.CheckedIn, last,
+		revision, chain, save.RecordedAt).Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != 1 {
+			return errNotLocked
+		}
+		return nil
+	})
+	return nil
+}
+
+func queueEvent(b *pgx.Batch, sql string, e *contract.Event, more ...any) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("body of event %s: %w", e.ID, err)
+	}
+	retain := e.EndsAt.Add(time.Duration(e.RetentionDays) * 24 * time.Hour)
+	args := append([]any{e.ID, e.Slug, nullText(e.ExternalID), nullText(e.SeriesID), e.Status, e.StartsAt, e.EndsAt, retain,
+		body}, more...)
+	b.Queue(sql, args...)
+	return nil
+}
+
+func nullText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func queueRSVPs(b *pgx.Batch, event pgtype.UUID, rows []SavedRow) error {
+	var fresh, changed, keyed, erased []SavedRow
+	for _, r := range rows {
+		if r.New {
+			fresh = append(fresh, r)
+		} else {
+			changed = append(changed, r)
+		}
+		if r.WrappedKey != nil {
+			keyed = append(keyed, r)
+		}
+		if r.DestroyKey {
+			erased = append(erased, r)
+		}
+	}
+	for _, write := range []struct {
+		sql  string
+		rows []SavedRow
+	}{{updateRSVPs, changed}, {insertRSVPs, fresh}} { // an address may move from a changed row to a new one
+		if len(write.rows) == 0 {
+			continue
+		}
+		args, err := rsvpArguments(event, write.rows)
+		if err != nil {
+			return err
+		}
+		b.Queue(write.sql, args...)
+	}
+	if len(keyed) > 0 {
+		ids, wrapped := make([]string, len(keyed)), make(pgtype.FlatArray[[]byte], len(keyed))
+		for i, r := range keyed {
+			ids[i], wrapped[i] = r.RSVP.ID, r.WrappedKey
+		}
+		u, err := uuidsOf(ids)
+		if err != nil {
+			return err
+		}
+		b.Queue(insertKeys, u, wrapped)
+	}
+	if len(erased) > 0 {
+		ids := make([]string, len(erased))
+		for i, r := range erased {
+			ids[i] = r.RSVP.ID
+		}
+		u, err := uuidsOf(ids)
+		if err != nil {
+			return err
+		}
+		b.Queue(deleteKeys, u)
+	}
+	return nil
+}
+
+func rsvpArguments(event pgtype.UUID, rows []SavedRow) ([]any, error) {
+	n := len(rows)
+	id := make(pgtype.FlatArray[pgtype.UUID], n)
+	hmac, sealed, body := make(pgtype.FlatArray[[]byte], n), make(pgtype.FlatArray[[]byte], n), make(pgtype.FlatArray[[]byte], n)
+	status, response := make(pgtype.FlatArray[string], n), make(pgtype.FlatArray[string], n)
+	party, checkedIn, epoch := make(pgtype.FlatArray[int32], n), make(pgtype.FlatArray[int32], n), make(pgtype.FlatArray[int32], n)
+	queued, version := make(pgtype.FlatArray[int64], n), make(pgtype.FlatArray[int64], n)
+	offer, pending := make(pgtype.FlatArray[pgtype.Timestamptz], n), make(pgtype.FlatArray[pgtype.Timestamptz], n)
+	created, updated := make(pgtype.FlatArray[time.Time], n), make(pgtype.FlatArray[time.Time], n)
+	for i, row := range rows {
+		r := &row.RSVP
+		var err error
+		if id[i], err = uuidOf(r.ID); err != nil {
+			return nil, fmt.Errorf("id of rsvp %q: %w", r.ID, err)
+		}
+		if body[i], err = bodyOf(r); err != nil {
+			return nil, fmt.Errorf("body of rsvp %s: %w", r.ID, err)
+		}
+		hmac[i], sealed[i], status[i], response[i] = row.EmailHMAC, r.Sealed, r.Status, r.Response
+		party[i], checkedIn[i], epoch[i] = int32(r.PartySize), int32(r.CheckedIn), int32(r.Epoch) //nolint:gosec // the rules keep them small
+		queued[i], version[i] = r.QueuedVersion, row.Version
+		offer[i], pending[i] = nullTime(r.OfferExpiresAt), nullTime(r.PendingExpiresAt)
+		created[i], updated[i] = r.CreatedAt, r.UpdatedAt
+	}
+	return []any{event, id, hmac, status, response, party, queued, offer, pending, checkedIn, epoch, sealed, body, created,
+		updated, version}, nil
+}
