@@ -22,9 +22,9 @@ var Indices = []string{Listings, GuestList, Facts, Access}
 //go:embed mapping/*.json
 var mappings embed.FS
 
-// Mapping is the body that creates an index: settings and mappings. It keeps
-// to what a bare Elasticsearch 8 has without modules (no analyzers beyond
-// white space, no scaled_float, no scripts).
+// Mapping is the "mappings" of an index. It keeps to what a bare Elasticsearch
+// 8 has without modules (no analyzers beyond white space, no scaled_float, no
+// scripts).
 func Mapping(index string) ([]byte, error) {
 	b, err := mappings.ReadFile("mapping/" + index + ".json")
 	if err != nil {

@@ -5,164 +5,133 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
-	"golang.org/x/sync/errgroup"
 )
 
-// errStop ends a readPartition without an error.
-var errStop = errors.New("stop")
-
-// stall is how long a read waits for a message that the partition's end says is there: what lies between the last
-// message and the end may be control records, or compacted away.
-const stall = 5 * time.Second
-
-// Replayed is what a Replay has read.
-type Replayed struct {
-	Next     map[int32]int64 // per partition, the offset after the last message: where a follow-up begins
-	Messages int64
-	Rejected int64 // messages the handler refused for good; they are the live group's dead letters already
+// ReplayOptions are all optional.
+type ReplayOptions struct {
+	// MaxBatch is the largest number of messages handed over at once; 0 means 500.
+	MaxBatch int
+	// OnProgress is called after each batch, concurrently, with what is done of all and the batch's rejected ones.
+	OnProgress func(done, total int64, rejected map[int]error)
 }
 
-// Replay reads a topic, without a group, from the given offsets (a partition that is not named: from the oldest) to its
-// end at the time of the call, and hands batches of ≤ 500 over in order per partition, partitions concurrently. The
-// handler's *Rejected is counted and passed over; any other error ends the replay. It is how a read model is rebuilt.
-func Replay(ctx context.Context, cfg Config, topic string, from map[int32]int64, handle Handler) (Replayed, error) {
-	topic = cfg.Topic(topic)
+// Replay hands everything that a topic (short or full name) holds at the time of the call to handle: each partition in
+// order from its oldest message, partitions side by side. It belongs to no group and moves no offset. It returns when
+// the end that was there at the start is reached; the handler's first error but *Rejected ends it.
+func Replay(ctx context.Context, cfg Config, topic string, handle Handler, opts ReplayOptions) error {
+	if opts.MaxBatch <= 0 {
+		opts.MaxBatch = 500
+	}
 	client, err := cfg.client()
 	if err != nil {
-		return Replayed{}, err
+		return err
 	}
 	defer func() { _ = client.Close() }()
-	partitions, err := client.Partitions(topic)
+	topic = cfg.Topic(topic)
+	parts, total, err := spans(client, topic)
 	if err != nil {
-		return Replayed{}, fmt.Errorf("replay %s: %w", topic, err)
-	}
-	r := replayer{client: client, topic: topic, handle: handle, done: Replayed{Next: map[int32]int64{}}}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range partitions {
-		start, named := from[p]
-		if !named {
-			start = sarama.OffsetOldest
-		}
-		group.Go(func() error { return r.partition(ctx, p, start) })
-	}
-	err = group.Wait()
-	return r.done, err
-}
-
-type replayer struct {
-	client sarama.Client
-	topic  string
-	handle Handler
-	mu     sync.Mutex
-	done   Replayed
-}
-
-func (r *replayer) partition(ctx context.Context, p int32, start int64) error {
-	oldest, err := r.client.GetOffset(r.topic, p, sarama.OffsetOldest)
-	if err != nil {
-		return fmt.Errorf("replay %s/%d: %w", r.topic, p, err)
-	}
-	end, err := r.client.GetOffset(r.topic, p, sarama.OffsetNewest)
-	if err != nil {
-		return fmt.Errorf("replay %s/%d: %w", r.topic, p, err)
-	}
-	start = max(start, oldest)
-	var batch []*sarama.ConsumerMessage
-	next, err := readPartition(ctx, r.client, r.topic, p, start, end, func(cm *sarama.ConsumerMessage) error {
-		if batch = append(batch, cm); len(batch) < 500 {
-			return nil
-		}
-		err := r.apply(ctx, batch)
-		batch = nil
 		return err
-	})
-	if err == nil && len(batch) > 0 {
-		err = r.apply(ctx, batch)
-	}
-	if err != nil {
-		return fmt.Errorf("replay %s/%d: %w", r.topic, p, err)
-	}
-	r.mu.Lock()
-	r.done.Next[p] = next
-	r.mu.Unlock()
-	return nil
-}
-
-func (r *replayer) apply(ctx context.Context, batch []*sarama.ConsumerMessage) error {
-	err := callHandler(ctx, r.handle, batch)
-	var rejected *Rejected
-	switch {
-	case err == nil:
-		rejected = &Rejected{}
-	case !errors.As(err, &rejected) || ctx.Err() != nil:
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.done.Messages += int64(len(batch))
-	r.done.Rejected += int64(len(rejected.Reasons))
-	return nil
-}
-
-// readPartition calls f for the messages in [from, to) and returns the offset after the last one. f may return errStop.
-func readPartition(ctx context.Context, client sarama.Client, topic string, partition int32, from, to int64, f func(*sarama.ConsumerMessage) error) (int64, error) {
-	if from >= to {
-		return from, nil
 	}
 	consumer, err := sarama.NewConsumerFromClient(client)
 	if err != nil {
-		return from, err
+		return fmt.Errorf("replay %s: %w", topic, err)
 	}
-	defer func() { _ = consumer.Close() }() // leaves the client open
-	pc, err := consumer.ConsumePartition(topic, partition, from)
-	if err != nil {
-		return from, err
+	defer func() { _ = consumer.Close() }()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &replay{handle: handle, opts: opts, total: total}
+	var wait sync.WaitGroup
+	failed := make([]error, len(parts))
+	for i, part := range parts {
+		wait.Go(func() {
+			if failed[i] = r.partition(ctx, consumer, topic, part); failed[i] != nil {
+				cancel()
+			}
+		})
 	}
-	defer closePartition(pc)
-	quiet := time.NewTimer(stall)
-	defer quiet.Stop()
-	next := from
-	for next < to {
-		select {
-		case <-ctx.Done():
-			return next, ctx.Err()
-		case cm, ok := <-pc.Messages():
-			if !ok {
-				return next, errors.New("partition consumer ended")
-			}
-			if cm.Offset >= to {
-				return to, nil
-			}
-			next = cm.Offset + 1
-			switch err := f(cm); {
-			case errors.Is(err, errStop):
-				return next, nil
-			case err != nil:
-				return next, err
-			}
-			quiet.Reset(stall)
-		case err, ok := <-pc.Errors():
-			if ok && err != nil {
-				return next, err.Err
-			}
-		case <-quiet.C:
-			if pc.HighWaterMarkOffset() >= to { // the broker answers, there is just nothing more to read
-				return to, nil
-			}
-			return next, fmt.Errorf("no message of %s/%d from offset %d within %s", topic, partition, next, stall)
+	wait.Wait()
+	for _, err := range failed {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
 		}
 	}
-	return next, nil
+	return errors.Join(failed...)
 }
 
-// closePartition also reads what is buffered: sarama's feeder blocks on a full channel otherwise.
-func closePartition(pc sarama.PartitionConsumer) {
-	pc.AsyncClose()
-	for range pc.Messages() { //nolint:revive // drained on purpose
+// span is what a partition holds: [from, to).
+type span struct {
+	partition int32
+	from, to  int64
+}
+
+func spans(client sarama.Client, topic string) (parts []span, total int64, err error) {
+	ids, err := client.Partitions(topic)
+	if err != nil {
+		return nil, 0, fmt.Errorf("partitions of %s: %w", topic, err)
 	}
-	for range pc.Errors() { //nolint:revive // drained on purpose
+	for _, p := range ids {
+		s := span{partition: p}
+		if s.from, err = client.GetOffset(topic, p, sarama.OffsetOldest); err != nil {
+			return nil, 0, fmt.Errorf("oldest offset of %s/%d: %w", topic, p, err)
+		}
+		if s.to, err = client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
+			return nil, 0, fmt.Errorf("newest offset of %s/%d: %w", topic, p, err)
+		}
+		if s.to > s.from {
+			parts, total = append(parts, s), total+s.to-s.from
+		}
 	}
+	return parts, total, nil
+}
+
+type replay struct {
+	handle Handler
+	opts   ReplayOptions
+	total  int64
+	done   atomic.Int64
+}
+
+func (r *replay) partition(ctx context.Context, consumer sarama.Consumer, topic string, s span) error {
+	pc, err := consumer.ConsumePartition(topic, s.partition, s.from)
+	if err != nil {
+		return fmt.Errorf("replay %s/%d: %w", topic, s.partition, err)
+	}
+	var drained sync.WaitGroup
+	drained.Go(func() { // sarama blocks when nobody reads its errors; it tries again by itself
+		for range pc.Errors() {
+		}
+	})
+	defer drained.Wait()
+	defer func() { _ = pc.Close() }()
+	next := s.from
+	for next < s.to {
+		records, more := nextBatch(ctx, pc.Messages(), r.opts.MaxBatch, 0)
+		if len(records) > 0 {
+			err := callHandler(ctx, r.handle, records)
+			var rejected *Rejected
+			if err != nil && !errors.As(err, &rejected) {
+				return fmt.Errorf("replay %s/%d at offset %d: %w", topic, s.partition, records[0].Offset, err)
+			}
+			next = records[len(records)-1].Offset + 1
+			done := r.done.Add(int64(len(records)))
+			if r.opts.OnProgress != nil {
+				var reasons map[int]error
+				if rejected != nil {
+					reasons = rejected.Reasons
+				}
+				r.opts.OnProgress(min(done, r.total), r.total, reasons)
+			}
+		}
+		if !more && next < s.to {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("replay %s/%d: ended at offset %d of %d", topic, s.partition, next, s.to)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,67 @@
+package feed
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/elastic"
+)
+
+// nextSuffix after an alias names the index that a rebuild fills.
+const nextSuffix = "-next"
+
+// Next is the alias of the index that a rebuild fills beside the live one.
+func Next(alias string) string { return alias + nextSuffix }
+
+// TargetsFresh is how often projectors look for an index that is being
+// rebuilt. A rebuild waits longer than this before it starts to replay.
+const TargetsFresh = time.Second
+
+// Targets says where a projector writes: its alias, and while a rebuild is
+// under way the new index too, and that one first: so it is never behind.
+type Targets struct {
+	elastic *elastic.Client
+	alias   string
+	log     *slog.Logger
+	dual    atomic.Bool
+}
+
+// NewTargets is for one alias.
+func NewTargets(client *elastic.Client, alias string, log *slog.Logger) *Targets {
+	return &Targets{elastic: client, alias: alias, log: log}
+}
+
+// Aliases gives the present ones.
+func (t *Targets) Aliases() []string {
+	if t.dual.Load() {
+		return []string{Next(t.alias), t.alias}
+	}
+	return []string{t.alias}
+}
+
+// Refresh looks once.
+func (t *Targets) Refresh(ctx context.Context) {
+	behind, err := t.elastic.Behind(ctx, Next(t.alias))
+	if err != nil {
+		return // as before; the writes themselves tell that the store is away
+	}
+	if was := t.dual.Swap(len(behind) > 0); was != (len(behind) > 0) {
+		t.log.InfoContext(ctx, "rebuild noticed", "alias", t.alias, "writing_both", len(behind) > 0)
+	}
+}
+
+// Watch looks until ctx ends.
+func (t *Targets) Watch(ctx context.Context) {
+	tick := time.NewTicker(TargetsFresh)
+	defer tick.Stop()
+	for {
+		t.Refresh(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

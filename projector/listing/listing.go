@@ -1,0 +1,135 @@
+// Package listing keeps one Elasticsearch document per event. A batch costs
+// one read and one write however many messages it has about an event.
+package listing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/projector/feed"
+)
+
+// Group is the consumer group. Renaming it replays the topic.
+const Group = "listing"
+
+// Projector writes listing documents.
+type Projector struct {
+	elastic *elastic.Client
+	targets func() []string
+	applied func(context.Context, []feed.Item)
+	log     *slog.Logger
+}
+
+// New takes where to write and who is told what was applied.
+func New(client *elastic.Client, targets func() []string, applied func(context.Context, []feed.Item), log *slog.Logger) *Projector {
+	return &Projector{elastic: client, targets: targets, applied: applied, log: log}
+}
+
+// change is what a batch has to say about one event.
+type change struct {
+	event          string
+	at             int // index of the message that decides
+	details        json.RawMessage
+	detailsVersion int64
+	seats          contract.Counters
+	seatsVersion   int64
+}
+
+// Handle is a kafkabus.Handler.
+func (p *Projector) Handle(ctx context.Context, messages []*message.Message) error {
+	items, rejects := feed.Decode(messages)
+	changes := coalesce(items, rejects)
+	for _, target := range p.targets() {
+		if err := p.write(ctx, target, changes, rejects); err != nil {
+			return err
+		}
+	}
+	p.applied(ctx, items)
+	return rejects.Err()
+}
+
+func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
+	byEvent := map[string]*change{}
+	var order []*change
+	for _, it := range items {
+		var body struct {
+			Event    json.RawMessage    `json:"event"`
+			Counters *contract.Counters `json:"counters"`
+		}
+		env := it.Envelope
+		if err := json.Unmarshal(env.Payload, &body); err != nil || body.Counters == nil {
+			rejects.Add(it.At, fmt.Errorf("%w: payload of %s: no counters (%w)", contract.ErrUndecodable, env.ID(), orMissing(err)))
+			continue
+		}
+		if contract.AboutOf(env.Type) == contract.AboutEvent {
+			if _, err := env.Event(); err != nil || body.Event == nil {
+				rejects.Add(it.At, fmt.Errorf("%w: %w", contract.ErrUndecodable, orMissing(err)))
+				continue
+			}
+		}
+		c := byEvent[env.Subject]
+		if c == nil {
+			c = &change{event: env.Subject}
+			byEvent[env.Subject] = c
+			order = append(order, c)
+		}
+		if env.Version > c.seatsVersion {
+			c.seats, c.seatsVersion, c.at = *body.Counters, env.Version, it.At
+		}
+		if contract.AboutOf(env.Type) == contract.AboutEvent && env.Version > c.detailsVersion {
+			c.details, c.detailsVersion = body.Event, env.Version
+		}
+	}
+	return order
+}
+
+func (p *Projector) write(ctx context.Context, target string, changes []*change, rejects feed.Rejects) error {
+	ids := make([]string, len(changes))
+	for i, c := range changes {
+		ids[i] = c.event
+	}
+	docs, err := p.elastic.MGet(ctx, target, ids)
+	if err != nil {
+		return err
+	}
+	var ops []elastic.Op
+	var of []*change
+	for i, c := range changes {
+		doc := document.Listing{EventID: c.event}
+		if docs[i].Found {
+			if err := json.Unmarshal(docs[i].Source, &doc); err != nil {
+				return fmt.Errorf("listing document %s: %w", c.event, err)
+			}
+		}
+		changed := doc.SetSeats(c.seatsVersion, c.seats)
+		if c.details != nil {
+			changed = doc.SetDetails(c.detailsVersion, c.details) || changed
+		}
+		if !changed {
+			continue
+		}
+		if err := doc.Derive(); err != nil {
+			rejects.Add(c.at, err)
+			continue
+		}
+		ops = append(ops, elastic.Op{Index: target, ID: c.event, Version: doc.Version, Doc: doc})
+		of = append(of, c)
+	}
+	return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(of[i].at, reason) })
+}
+
+func orMissing(err error) error {
+	if err == nil {
+		return errMissing
+	}
+	return err
+}
+
+var errMissing = fmt.Errorf("a part is missing")
