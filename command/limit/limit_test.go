@@ -1,0 +1,134 @@
+package limit_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/turnout-events/turnout/command/limit"
+	"github.com/turnout-events/turnout/internal/redisconn"
+	"github.com/turnout-events/turnout/internal/testkit"
+)
+
+var start = time.Unix(1_800_000_000, 0) // the beginning of a minute
+
+func policy(n int) limit.Policy {
+	return limit.Policy{Name: "test", Rate: limit.Rate{N: n, Per: time.Minute}}
+}
+
+func alone(t *testing.T) *limit.Limiter {
+	t.Helper()
+	l, err := limit.New(nil, []byte("secret"), prometheus.NewRegistry(), testkit.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestWindowSlides(t *testing.T) {
+	t.Parallel()
+	l, p := alone(t), policy(10)
+	take := func(at time.Duration) limit.Decision { return l.Take(p, "a", start.Add(at)) }
+	for i := range 10 {
+		if d := take(50 * time.Second); !d.Allowed || d.Remaining != 9-i {
+			t.Fatalf("request %d: %+v", i, d)
+		}
+	}
+	refused := take(55 * time.Second)
+	if refused.Allowed || refused.Retry <= 5*time.Second || refused.Retry > 20*time.Second {
+		t.Fatalf("the eleventh: %+v; a fixed window would let it in after 5s", refused)
+	}
+	if d := take(55*time.Second + refused.Retry - 200*time.Millisecond); d.Allowed {
+		t.Errorf("let in before the time that it was told")
+	}
+	if d := take(55*time.Second + refused.Retry + 200*time.Millisecond); !d.Allowed {
+		t.Errorf("not let in at the time that it was told: %+v", d)
+	}
+	if d := take(4 * time.Minute); d.Remaining != 9 {
+		t.Errorf("after minutes of silence: %+v", d)
+	}
+	if d := l.Take(p, "b", start.Add(55*time.Second)); !d.Allowed {
+		t.Error("somebody else was refused")
+	}
+	if d := l.Take(limit.Policy{Name: "off"}, "a", start); !d.Allowed || d.Limited() {
+		t.Error("a limit that is off refused")
+	}
+}
+
+func TestProcessesShareCounts(t *testing.T) {
+	t.Parallel()
+	ns := testkit.Namespace(t)
+	one, two := shared(t, testkit.Engines(t).Redis, ns), shared(t, testkit.Engines(t).Redis, ns)
+	now := time.Now()
+	p := limit.Policy{Name: "test", Rate: limit.Rate{N: 20, Per: 24 * time.Hour}}
+	for range 10 {
+		one.Take(p, "a", now)
+		two.Take(p, "a", now)
+	}
+	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
+		if a, b := one.Check(p, "a", now), two.Check(p, "a", now); a.Allowed || b.Allowed {
+			return fmt.Errorf("20 were counted by two processes, and they still allow: %+v, %+v", a, b)
+		}
+		return nil
+	})
+}
+
+// Nothing listens at the address: limits are kept by the process alone, at once.
+func TestLimitsWithoutRedis(t *testing.T) {
+	t.Parallel()
+	l := shared(t, "redis://127.0.0.1:1/0", "away")
+	p, now := policy(5), time.Now().Truncate(time.Minute)
+	for i := range 20 {
+		began := time.Now()
+		d := l.Take(p, "a", now)
+		if d.Allowed != (i < 5) {
+			t.Fatalf("request %d: %+v", i, d)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Fatalf("a decision took %s: it waited for Redis", took)
+		}
+	}
+}
+
+func shared(t *testing.T, url, namespace string) *limit.Limiter {
+	t.Helper()
+	conn, err := redisconn.Open(t.Context(), redisconn.Config{URL: url, Namespace: namespace}, testkit.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := limit.New(conn, []byte("secret"), prometheus.NewRegistry(), testkit.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = conn.Close()
+	})
+	return l
+}
+
+func TestRateIsReadAsWritten(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]limit.Rate{
+		"1000/1m": {N: 1000, Per: time.Minute}, "off": {}, "": {}, "5/1h": {N: 5, Per: time.Hour},
+	} {
+		var r limit.Rate
+		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
+			t.Errorf("%q: %+v, %v", text, r, err)
+		}
+	}
+	for _, text := range []string{"1000", "0/1m", "-1/1m", "5/1ms", "5/x", "x/1m", "5/48h"} {
+		if err := new(limit.Rate).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
