@@ -10,6 +10,8 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Topics, without the namespace before them.
@@ -121,6 +123,11 @@ var about = map[string]About{
 
 // AboutOf is AboutUnknown for a name that this build does not know.
 func AboutOf(wireName string) About { return about[wireName] }
+
+// WireNames lists every name this build knows, sorted.
+func WireNames() []string {
+	return slices.Sorted(maps.Keys(about))
+}
 
 // Event reads the payload of an event.* message.
 func (e *Envelope) Event() (EventMessage, error) {

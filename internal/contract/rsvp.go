@@ -30,7 +30,7 @@ type RSVP struct {
 	Status           string     `json:"status"`
 	Response         string     `json:"response"`
 	PartySize        int        `json:"party_size"`
-	QueuedVersion    int64      `json:"queued_version,omitempty"` // event version at which the party joined the waitlist
+	QueuedVersion    int64      `json:"queued_version,omitempty"`     // event version at which the party joined the waitlist
 	OfferExpiresAt   *time.Time `json:"offer_expires_at,omitempty"`   // kept when the offer lapsed
 	PendingExpiresAt *time.Time `json:"pending_expires_at,omitempty"` // kept when that time ran out
 	AddressConfirmed bool       `json:"address_confirmed"`
@@ -39,7 +39,7 @@ type RSVP struct {
 	CheckedIn        int        `json:"checked_in"` // people
 	CheckedInAt      *time.Time `json:"checked_in_at,omitempty"`
 	Door             []Scan     `json:"door,omitempty"` // by time and id; CheckedIn follows from it
-	Epoch            int        `json:"epoch"` // raising it revokes manage tokens and tickets
+	Epoch            int        `json:"epoch"`          // raising it revokes manage tokens and tickets
 	Locale           string     `json:"locale"`
 	TimeZone         string     `json:"time_zone,omitempty"`
 	Consents         Consents   `json:"consents"`
