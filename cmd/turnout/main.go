@@ -26,6 +26,7 @@ func subcommands() []subcommand {
 		{"serve", "run every role in one process", serve},
 		{"migrate", "bring the write store's schema up to date", migrate},
 		{"lag", "how far behind every consumer is", lag},
+		{"seed", "load events and answers through the API", runSeed},
 	}
 }
 
