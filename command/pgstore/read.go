@@ -161,22 +161,34 @@ func ScanLog(rows pgx.Rows) ([]contract.Envelope, error) {
 	return messages, rows.Err()
 }
 
-// Due lists events on which time alone changes something: an offer or a pending answer that ran out.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (offers, pending []string, err error) {
+// Due is what time alone changes.
+type Due struct {
+	Offers  []string            // events with an offer that ran out
+	Pending map[string][]string // RSVPs that were not confirmed in time, by event
+}
+
+const (
+	selectDueOffers = `SELECT DISTINCT event_id::text FROM (SELECT event_id FROM rsvp
+		WHERE status = 'offered' AND offer_expires_at <= $1 ORDER BY offer_expires_at LIMIT $2) AS due`
+	selectDuePending = `SELECT event_id, id FROM rsvp
+		WHERE status = 'pending' AND pending_expires_at <= $1 ORDER BY pending_expires_at LIMIT $2`
+)
+
+// Due looks for up to limit RSVPs of each kind whose time is over.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (Due, error) {
+	due := Due{Pending: map[string][]string{}}
 	b := &pgx.Batch{}
-	collect := func(into *[]string) func(pgx.Rows) error {
-		return func(rows pgx.Rows) error {
-			var err error
-			*into, err = pgx.CollectRows(rows, pgx.RowTo[string])
-			return err
-		}
-	}
-	b.Queue(`SELECT DISTINCT event_id::text FROM (SELECT event_id FROM rsvp
-		WHERE status = 'offered' AND offer_expires_at <= $1 ORDER BY offer_expires_at LIMIT $2) AS due`, now, limit).Query(collect(&offers))
-	b.Queue(`SELECT DISTINCT event_id::text FROM (SELECT event_id FROM rsvp
-		WHERE status = 'pending' AND pending_expires_at <= $1 ORDER BY pending_expires_at LIMIT $2) AS due`, now, limit).Query(collect(&pending))
-	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
-		return nil, nil, Unavailable(err, "look for what is due")
-	}
-	return offers, pending, nil
+	b.Queue(selectDueOffers, now, limit).Query(func(rows pgx.Rows) (err error) {
+		due.Offers, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	b.Queue(selectDuePending, now, limit).Query(func(rows pgx.Rows) error {
+		var event, id string
+		_, err := pgx.ForEachRow(rows, []any{&event, &id}, func() error {
+			due.Pending[event] = append(due.Pending[event], id)
+			return nil
+		})
+		return err
+	})
+	return due, Unavailable(s.pool.SendBatch(ctx, b).Close(), "look for what is due")
 }

@@ -1,0 +1,55 @@
+package admission
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/internal/seal"
+)
+
+// A stored answer is, before sealing: the revision (8 bytes), the length of the event's id (1 byte), the id, the body.
+const answerHeader = 8 + 1
+
+func sealOwner(k pgstore.Key) string { return k.Scope + "\x00" + k.Key }
+
+// seal because an answer has a manage token in it.
+func (d *Desk) seal(k pgstore.Key, a Answer) ([]byte, error) {
+	if len(a.EventID) > 255 {
+		return nil, errors.New("event id is too long")
+	}
+	plain := make([]byte, 0, answerHeader+len(a.EventID)+len(a.Body))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(a.Revision)) //nolint:gosec // counts from 1
+	plain = append(plain, byte(len(a.EventID)))
+	plain = append(append(plain, a.EventID...), a.Body...)
+	return seal.Seal(d.answers[0], plain, sealOwner(k))
+}
+
+// replay gives a stored answer again, or refuses a key that was used for another request.
+func (d *Desk) replay(w *waiting, a pgstore.Answer) (Answer, error) {
+	if !bytes.Equal(a.RequestHash, w.RequestHash[:]) {
+		return Answer{}, ErrKeyReused
+	}
+	return d.unseal(w.key, a)
+}
+
+func (d *Desk) unseal(k pgstore.Key, a pgstore.Answer) (Answer, error) {
+	for _, key := range d.answers {
+		plain, err := seal.Open(key, a.Sealed, sealOwner(k))
+		if err != nil {
+			continue
+		}
+		if len(plain) < answerHeader || len(plain) < answerHeader+int(plain[8]) {
+			return Answer{}, errors.New("stored answer is too short")
+		}
+		end := answerHeader + int(plain[8])
+		return Answer{
+			Status: a.Status, Version: a.Version, Replayed: true,
+			Revision: int64(binary.BigEndian.Uint64(plain)), //nolint:gosec // counts from 1
+			EventID:  string(plain[answerHeader:end]), Body: plain[end:],
+		}, nil
+	}
+	return Answer{}, fmt.Errorf("stored answer: %w", seal.ErrOpen)
+}

@@ -1,0 +1,104 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/postgres"
+)
+
+// CreateRequest wants new events: one, or a series.
+type CreateRequest struct {
+	Books       []*rsvp.Book // of rsvp.NewEvent, Duplicate or Repeat; at least one
+	Key         string       // the client's Idempotency-Key; "" = none
+	Scope       string       // route and actor
+	RequestHash [32]byte
+	Traceparent string
+	// Encode makes the answer; it is not called again when the request is.
+	Encode func([]*rsvp.Book) (status int, body []byte, err error)
+}
+
+// Create saves new events with their first messages in one transaction. The answer is about the first of them. The
+// same external id or slug as another event is a conflict (pgstore.ErrExternalIDTaken, ErrSlugTaken).
+func (d *Desk) Create(ctx context.Context, r CreateRequest) (Answer, error) {
+	if len(r.Books) == 0 {
+		return Answer{}, errors.New("create: no event")
+	}
+	w := newWaiting(Request{EventID: r.Books[0].Event.ID, Key: r.Key, Scope: r.Scope, RequestHash: r.RequestHash})
+	status, body, err := r.Encode(r.Books)
+	if err != nil {
+		return Answer{}, fmt.Errorf("make the answer: %w", err)
+	}
+	first := r.Books[0]
+	a := Answer{Status: status, Body: body, EventID: first.Event.ID, Version: first.Version, Revision: first.Event.Revision}
+	c, err := d.creation(w, a, r)
+	if err != nil {
+		return Answer{}, err
+	}
+	found, err := d.insert(ctx, c)
+	if found != nil {
+		return d.replay(w, *found)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	for _, e := range c.Events {
+		d.wake(pgstore.ShardOf(e.Event.ID))
+	}
+	return a, nil
+}
+
+func (d *Desk) creation(w *waiting, a Answer, r CreateRequest) (pgstore.Creation, error) {
+	now := contract.Time(d.now())
+	sealed, err := d.seal(w.key, a)
+	if err != nil {
+		return pgstore.Creation{}, err
+	}
+	c := pgstore.Creation{Answer: pgstore.NewAnswer{Key: w.key, CreatedAt: now, Answer: pgstore.Answer{
+		RequestHash: r.RequestHash[:], Status: a.Status, Version: a.Version, Sealed: sealed,
+	}}}
+	for _, b := range r.Books {
+		n := pgstore.NewEvent{Event: b.Event}
+		for i := range b.Messages() {
+			m, err := envelope(&b.Event, &b.Messages()[i], now)
+			if err != nil {
+				return c, err
+			}
+			m.Traceparent = r.Traceparent
+			n.Messages = append(n.Messages, m)
+		}
+		if len(n.Messages) == 0 {
+			return c, fmt.Errorf("create event %s: no message", b.Event.ID)
+		}
+		c.Events = append(c.Events, n)
+	}
+	return c, nil
+}
+
+// insert tries until the outcome is known, for as long as a client waits.
+func (d *Desk) insert(ctx context.Context, c pgstore.Creation) (*pgstore.Answer, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.DecideWithin)
+	defer cancel()
+	began, pause := time.Now(), 5*time.Millisecond
+	for {
+		found, err := d.store.Create(ctx, c)
+		switch {
+		case err == nil || fault.As(err) != nil || !again(err):
+			return found, err
+		case postgres.Classify(err).Code == lockNotAvailable:
+			return nil, ErrStillRunning.After(retryAfter).Because(err)
+		case time.Since(began)+pause > persist:
+			return nil, fault.ErrUnavailable.After(2 * retryAfter).Because(err)
+		}
+		d.sleep(pause)
+		pause = min(2*pause, 200*time.Millisecond)
+	}
+}
+
+const lockNotAvailable = "55P03"
