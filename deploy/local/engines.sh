@@ -33,24 +33,23 @@ up() {
   engine_user
   data_dir
   room
-  local pending=()
+  PENDING=()
   for name in "${OURS[@]}"; do
     if alive "$name"; then
       read_port "$name"
       "${name}_ready" || true # finishes what an `up` that was interrupted left out
     else
       choose_port "$name"
-      pending+=("$name")
+      PENDING+=("$name")
     fi
   done
-  if [ ${#pending[@]} -gt 0 ]; then
+  if [ ${#PENDING[@]} -gt 0 ]; then
     started=$(now_ms)
-    for name in "${pending[@]}"; do
+    for name in "${PENDING[@]}"; do
       : >"$DATA/log/$name.log"
-      rm -f "$DATA/run/$name.failed"
       "${name}_start" || explain "$name"
     done
-    wait_ready "$started" "${pending[@]}"
+    wait_ready "$started" "${PENDING[@]}"
   fi
   write_env
 }
@@ -76,11 +75,14 @@ wait_ready() {
   done
 }
 
+# failed tells that waiting for an engine is in vain: it ended, or it refuses our password.
 failed() {
-  if [ "$1" = elastic ]; then [ -e "$DATA/run/elastic.failed" ]; else ! alive "$1"; fi
+  grep -qi 'password authentication failed' "$DATA/log/$1.log" && return 0
+  ! alive "$1" && { [ "$1" != elastic ] || { ! alive elastic-starter && ! elastic_adopt; }; }
 }
 
-# explain NAME ends the script with the cause that the engine's log shows, and how to mend it.
+# explain NAME ends the script with the cause that the engine's log shows, and how to mend it. What this `up` started is
+# stopped again: all or nothing.
 explain() {
   local log=$DATA/log/$1.log cause
   [ "$1" != elastic ] || cat "$DATA/elastic/log/turnout-local.log" >>"$log" 2>/dev/null || true
@@ -98,6 +100,9 @@ explain() {
     tail -n 12 "$log" >&2
     cause="see $log"
   fi
+  local name
+  for name in "${PENDING[@]}"; do "${name}_stop" & done
+  wait
   die "$1 did not start: $cause"
 }
 

@@ -154,7 +154,8 @@ alive() {
   { read -r pid started <"$DATA/run/$1.pid"; } 2>/dev/null || return 1
   [ "$(started_at "$pid")" = "$started" ]
 }
-started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# A process that ended but was not collected yet (a zombie; some containers' first process collects none) has no start.
+started_at() { sed -n '/) Z /!s/.*) //p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 pid_of() { cut -d' ' -f1 "$DATA/run/$1.pid"; }
 record() { echo "$2 $(started_at "$2")" >"$DATA/run/$1.pid"; }
 

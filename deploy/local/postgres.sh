@@ -16,6 +16,11 @@ postgres_start() {
   version=$("$bin/postgres" --version | grep -oE '[0-9]+' | head -1)
   [ "$(cat "$dir/PG_VERSION")" = "$version" ] ||
     die "$dir was made by Postgres $(cat "$dir/PG_VERSION"), this machine has $version: 'make reset' forgets the data"
+  # After a kill -9 the old server's processes need a moment to notice, and until then Postgres refuses to start.
+  for _ in $(seq 50); do
+    [ -e "/proc/$(head -n 1 "$dir/postmaster.pid" 2>/dev/null || echo none)" ] || break
+    sleep 0.1
+  done
   # fsync stays on: what the write side acknowledged must survive a power cut, also in the demo.
   spawn postgres "$bin/postgres" -D "$dir" -p "$PORT_postgres" -c listen_addresses=127.0.0.1 \
     -c unix_socket_directories= -c max_connections=200 -c shared_buffers=128MB -c fsync=on \
