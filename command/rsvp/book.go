@@ -33,8 +33,11 @@ type Book struct {
 	// queueSeats: of each party size s, at least the first queueSeats/s
 	// waiting parties are in queue.
 	queueSeats int
-	waiting    int // parties on the whole waitlist; -1 unknown
-	offers     []*Row
+	smallest   int    // nobody in queue has a smaller party; may be too low
+	waiting    int    // parties on the whole waitlist; -1 unknown
+	offers     []*Row // open, those past their time included
+	opened     int64  // Version as stored
+	snapshot   *contract.Event
 
 	changed  []*Row  // in the order in which they first changed
 	messages []Draft // in the order of their versions
@@ -71,7 +74,7 @@ type Draft struct {
 func NewBook(event contract.Event, counters contract.Counters, version int64) *Book {
 	b := &Book{
 		Event: event, Counters: counters, Version: version,
-		rows: map[string]*Row{}, email: map[string]*Row{}, waiting: -1,
+		rows: map[string]*Row{}, email: map[string]*Row{}, waiting: -1, opened: version,
 	}
 	if counters.Waitlisted == 0 {
 		b.queueSeats, b.waiting = math.MaxInt, 0 // an empty queue is loaded

@@ -14,6 +14,7 @@ var (
 	ErrAlreadyAnswered = fault.New(fault.Conflict, "already-answered", "This address has answered already")
 	ErrWrongState      = fault.New(fault.Conflict, "wrong-state", "This cannot be done in the present state")
 	ErrOfferLapsed     = fault.New(fault.Conflict, "offer-lapsed", "The seat was held for you, but its time is over")
+	ErrPendingExpired  = fault.New(fault.Conflict, "pending-expired", "This answer was not confirmed in time")
 	ErrCheckedIn       = fault.New(fault.Conflict, "checked-in", "Somebody of the party is inside already")
 	ErrNotOpenYet      = fault.New(fault.Conflict, "rsvp-not-open", "Answers are not taken yet")
 	ErrClosed          = fault.New(fault.Conflict, "rsvp-closed", "Answers are no longer taken")
@@ -38,3 +39,18 @@ func (a *Answered) Error() string { return "answered by " + a.RSVPID }
 var errNotLoaded = errors.New("not in the book")
 
 func notLoaded(what, id string) error { return fmt.Errorf("%s %q: %w", what, id, errNotLoaded) }
+
+// invalid is a complaint about one member of the input.
+func invalid(pointer, format string, args ...any) error {
+	return fault.ErrInvalid.About(fault.Field{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+// maxReason is in characters.
+const maxReason = 1000
+
+func checkReason(reason string) error {
+	if f := checkText("/reason", reason, 0, maxReason, manyLines); f != nil {
+		return fault.ErrInvalid.About(*f)
+	}
+	return nil
+}
