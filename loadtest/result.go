@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// row is one line of a result: a figure with its spread.
+type row struct {
+	Name   string  `json:"name"`
+	Unit   string  `json:"unit"`
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	N      int64   `json:"n"` // samples behind it
+}
+
+// result is what a run leaves behind.
+type result struct {
+	Scenario string    `json:"scenario"`
+	Args     []string  `json:"args"`
+	At       time.Time `json:"at"`
+	Commit   string    `json:"commit"`
+	Machine  machine   `json:"machine"`
+	Rows     []row     `json:"rows"`
+}
+
+type machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory string `json:"memory"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"`
+}
+
+func newResult(name string, args []string, rows []row) result {
+	return result{
+		Scenario: name, Args: args, At: time.Now().UTC().Truncate(time.Second), Commit: commit(), Rows: rows,
+		Machine: machine{
+			CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Memory: field("/proc/meminfo", "MemTotal"),
+			Kernel: output("uname", "-r"), Go: runtime.Version(),
+		},
+	}
+}
+
+// commit names the tree that was measured; a dirty one says so.
+func commit() string {
+	c := output("git", "rev-parse", "--short=12", "HEAD")
+	if output("git", "status", "--porcelain", "--untracked-files=no") != "" {
+		c += " with changes"
+	}
+	return c
+}
+
+func output(name string, args ...string) string {
+	b, err := exec.Command(name, args...).Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// field is the first value of a key in a file of "key : value" lines.
+func field(file, key string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return "unknown"
+	}
+	defer func() { _ = f.Close() }()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if k, v, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(k) == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return "unknown"
+}
+
+func (r result) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "%s · %s · %s, %d cores · commit %s\n", r.Scenario, r.At.Format(time.RFC3339), r.Machine.CPU, r.Machine.Cores, r.Commit)
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(t, "figure\tmedian\tlow\thigh\tsamples\t")
+	for _, row := range r.Rows {
+		_, _ = fmt.Fprintf(t, "%s (%s)\t%.2f\t%.2f\t%.2f\t%d\t\n", row.Name, row.Unit, row.Median, row.Low, row.High, row.N)
+	}
+	_ = t.Flush()
+}
+
+func (r result) save(file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(b, '\n'), 0o644)
+}
+
+// latency collects durations up to a minute at a resolution of 0.1 %.
+func latency() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)
+}
+
+func record(h *hdrhistogram.Histogram, d time.Duration) {
+	_ = h.RecordValue(max(1, min(d.Microseconds(), int64(time.Minute/time.Microsecond))))
+}
+
+// quantiles are the rows of one histogram, in milliseconds: low and high are
+// the least and the greatest sample.
+func quantiles(name string, h *hdrhistogram.Histogram, qs ...float64) []row {
+	ms := func(us int64) float64 { return float64(us) / 1000 }
+	rows := make([]row, 0, len(qs))
+	for _, q := range qs {
+		rows = append(rows, row{
+			Name: fmt.Sprintf("%s p%g", name, q), Unit: "ms", Median: ms(h.ValueAtQuantile(q)),
+			Low: ms(h.Min()), High: ms(h.Max()), N: h.TotalCount(),
+		})
+	}
+	return rows
+}
