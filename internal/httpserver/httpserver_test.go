@@ -1,0 +1,428 @@
+package httpserver_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/httpserver"
+	"github.com/turnout-events/turnout/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	m.Run()
+}
+
+// logs is a log that a test can read while others write.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func server(t *testing.T) (*httpserver.Server, *logs) {
+	t.Helper()
+	l := &logs{}
+	s := httpserver.New(httpserver.Config{Role: "test", Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Drain: 5 * time.Second},
+		slog.New(slog.NewTextHandler(l, nil)))
+	return s, l
+}
+
+// do asks the engine without a network.
+func do(s *httpserver.Server, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.Engine().ServeHTTP(w, r)
+	return w
+}
+
+func request(t *testing.T, method, target, body string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
+}
+
+type problem struct {
+	Type, Title, Detail, Code string
+	Status                    int
+	RequestID                 string `json:"request_id"`
+	Errors                    []fault.Field
+	Version                   string // an extra member
+}
+
+func decode(t *testing.T, w *httptest.ResponseRecorder) problem {
+	t.Helper()
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	var p problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("%s: %v", w.Body, err)
+	}
+	if p.Status != w.Code || p.RequestID == "" || p.RequestID != w.Header().Get("X-Request-Id") || p.Type != "/problems/"+p.Code || p.Title == "" {
+		t.Errorf("status %d, headers %v, problem %+v", w.Code, w.Header(), p)
+	}
+	return p
+}
+
+func TestEveryErrorIsAProblem(t *testing.T) {
+	t.Parallel()
+	s, l := server(t)
+	full := fault.New(fault.Conflict, "event-full", "The event is full")
+	answers := map[string]error{
+		"/conflict":    full.Detailf("100 of 100").With("version", "e@7").With("status", 200),
+		"/wrapped":     errors.Join(errors.New("sQl"), full),
+		"/invalid":     fault.ErrInvalid.About(fault.Field{Pointer: "/a", Detail: "is missing"}),
+		"/unavailable": fault.ErrUnavailable.Because(errors.New("sQl")),
+		"/later":       fault.ErrTooMany.After(1500 * time.Millisecond),
+		"/signin":      fault.ErrUnauthorized,
+		"/bug":         errors.New("sQl at 10.0.0.1"),
+	}
+	for path, err := range answers {
+		s.Engine().GET(path, func(c *gin.Context) { httpserver.Problem(c, err) }, func(*gin.Context) { panic("the chain goes on") })
+	}
+	s.Engine().GET("/panic", func(*gin.Context) { panic("sQl") })
+	for _, c := range []struct {
+		method, path string
+		status       int
+		code         string
+		header       map[string]string
+	}{
+		{"GET", "/conflict", 409, "event-full", nil},
+		{"GET", "/wrapped", 409, "event-full", nil},
+		{"GET", "/invalid", 400, "invalid-input", nil},
+		{"GET", "/unavailable", 503, "unavailable", map[string]string{"Retry-After": "1"}},
+		{"GET", "/later", 429, "rate-limited", map[string]string{"Retry-After": "2"}},
+		{"GET", "/signin", 401, "unauthorized", map[string]string{"WWW-Authenticate": "Bearer"}},
+		{"GET", "/bug", 500, "internal", nil},
+		{"GET", "/panic", 500, "internal", nil},
+		{"GET", "/nowhere", 404, "no-such-route", nil},
+		{"POST", "/bug", 405, "method-not-allowed", map[string]string{"Allow": "GET"}},
+	} {
+		w := do(s, request(t, c.method, c.path, ""))
+		p := decode(t, w)
+		if p.Status != c.status || p.Code != c.code || strings.Contains(w.Body.String(), "sQl") {
+			t.Errorf("%s %s: %s", c.method, c.path, w.Body)
+		}
+		for name, want := range c.header {
+			if got := w.Header().Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", c.path, name, got, want)
+			}
+		}
+		if w.Header().Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: no Referrer-Policy", c.path)
+		}
+		switch c.path {
+		case "/conflict":
+			if p.Detail != "100 of 100" || p.Version != "e@7" {
+				t.Errorf("%+v", p)
+			}
+		case "/invalid":
+			if len(p.Errors) != 1 || p.Errors[0].Pointer != "/a" {
+				t.Errorf("%+v", p)
+			}
+		case "/bug":
+			if !strings.Contains(l.String(), p.RequestID) || !strings.Contains(l.String(), "sQl at 10.0.0.1") {
+				t.Error("the log does not have what the client must not see")
+			}
+		}
+	}
+}
+
+func TestIDsAreTakenOverAndTokensAreNotLogged(t *testing.T) {
+	t.Parallel()
+	s, l := server(t)
+	s.Engine().GET("/r/:token", func(c *gin.Context) {
+		ctx := c.Request.Context()
+		c.String(200, httpserver.RequestID(ctx)+" "+httpserver.Traceparent(ctx))
+	})
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	r := request(t, "GET", "/r/sEcReT?token=sEcReT", "")
+	r.Header.Set("X-Request-Id", "abc-1")
+	r.Header.Set("Traceparent", trace)
+	r.Header.Set("Authorization", "Guest sEcReT")
+	w := do(s, r)
+	if w.Body.String() != "abc-1 "+trace || w.Header().Get("X-Request-Id") != "abc-1" || w.Header().Get("Traceparent") != trace {
+		t.Errorf("%s, %v", w.Body, w.Header())
+	}
+	r = request(t, "GET", "/r/x", "")
+	r.Header.Set("X-Request-Id", "abc\" level=ERROR")
+	r.Header.Set("Traceparent", "rubbish")
+	w = do(s, r)
+	id, made, _ := strings.Cut(w.Body.String(), " ")
+	if len(id) != 36 || len(made) != len(trace) {
+		t.Errorf("made %q and %q", id, made)
+	}
+	if text := l.String(); strings.Contains(text, "sEcReT") || !strings.Contains(text, "route=/r/:token") {
+		t.Errorf("log: %s", text)
+	}
+}
+
+func TestStrictJSON(t *testing.T) {
+	t.Parallel()
+	type body struct {
+		Name  string `json:"name"`
+		N     int    `json:"n"`
+		Venue struct {
+			Lat float64 `json:"lat"`
+		} `json:"venue"`
+		Tags []struct {
+			ID string `json:"id"`
+		} `json:"tags"`
+		At time.Time `json:"at"`
+	}
+	s, _ := server(t)
+	s.Engine().POST("/", func(c *gin.Context) {
+		var b body
+		if err := httpserver.DecodeJSON(c, &b); err != nil {
+			httpserver.Problem(c, err)
+			return
+		}
+		c.Status(http.StatusNoContent)
+	})
+	for _, c := range []struct {
+		name, body, contentType string
+		status                  int
+		code, pointer, detail   string
+	}{
+		{"good", `{"name": "x", "n": 1, "venue": {"lat": 1.5}}`, "", 204, "", "", ""},
+		{"good with charset", `{}`, "application/json; charset=UTF-8", 204, "", "", ""},
+		{"good, +json", `{}`, "application/merge-patch+json", 204, "", "", ""},
+		{"unknown field", `{"nmae": "x"}`, "", 400, "invalid-input", "/nmae", "unknown field"},
+		{"unknown field inside", `{"venue": {"lat": 1, "lng": 2}}`, "", 400, "invalid-input", "/venue/lng", ""},
+		{"unknown field in a list", `{"tags": [{"id": "a"}, {"id": "b", "a/b": 1}]}`, "", 400, "invalid-input", "/tags/1/a~1b", ""},
+		{"wrong type", `{"n": "1"}`, "", 400, "invalid-input", "/n", "is a string, wants a whole number"},
+		{"wrong type inside", `{"venue": {"lat": true}}`, "", 400, "invalid-input", "/venue/lat", "is a bool, wants a number"},
+		{"number with a fraction", `{"n": 1.5}`, "", 400, "invalid-input", "/n", ""},
+		{"number out of range", `{"n": 99999999999999999999}`, "", 400, "invalid-input", "/n", ""},
+		{"not an object", `[1]`, "", 400, "invalid-input", "", "is a array, wants an object"},
+		{"bad time", `{"at": "yesterday"}`, "", 400, "invalid-input", "", ""},
+		{"two values", `{} {}`, "", 400, "malformed-json", "", "more after"},
+		{"rest", `{}x`, "", 400, "malformed-json", "", ""},
+		{"cut off", `{"name": "x"`, "", 400, "malformed-json", "", "too early"},
+		{"syntax", "{\n  name: 1}", "", 400, "malformed-json", "", "line 2"},
+		{"empty", ` `, "", 400, "malformed-json", "", "empty"},
+		{"too large", `{"name": "` + strings.Repeat("x", 1<<20) + `"}`, "", 413, "body-too-large", "", "1048576"},
+		{"form", `name=x`, "application/x-www-form-urlencoded", 415, "unsupported-content-type", "", ""},
+		{"other charset", `{}`, "application/json; charset=latin1", 415, "unsupported-content-type", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := request(t, "POST", "/", c.body)
+			if c.contentType != "" {
+				r.Header.Set("Content-Type", c.contentType)
+			}
+			w := do(s, r)
+			if w.Code != c.status {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			if c.status == 204 {
+				return
+			}
+			p := decode(t, w)
+			if p.Code != c.code || !strings.Contains(w.Body.String(), c.detail) {
+				t.Errorf("%s", w.Body)
+			}
+			if c.pointer != "" && (len(p.Errors) != 1 || p.Errors[0].Pointer != c.pointer) {
+				t.Errorf("pointer: %s", w.Body)
+			}
+		})
+	}
+}
+
+// start runs the server until the returned function stops it and gives Run's result.
+func start(t *testing.T, s *httpserver.Server) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	select {
+	case <-s.Ready():
+	case err := <-done:
+		cancel()
+		t.Fatal(err)
+	}
+	stop = sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return stop
+}
+
+func get(t *testing.T, url string) (int, string, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}
+
+func TestDrainAnswersWhatIsOpenAndEndsStreams(t *testing.T) {
+	t.Parallel()
+	s, _ := server(t)
+	entered, finish := make(chan struct{}, 2), make(chan struct{})
+	hooked := make(chan struct{})
+	s.OnShutdown(func() { close(hooked) })
+	s.Engine().GET("/slow", func(c *gin.Context) {
+		entered <- struct{}{}
+		<-finish
+		if c.Request.Context().Err() != nil {
+			t.Error("the open request was cut")
+		}
+		c.String(200, "done")
+	})
+	s.Engine().GET("/stream", func(c *gin.Context) {
+		c.Writer.Flush()
+		entered <- struct{}{}
+		<-s.Draining()
+		c.String(200, "bye")
+	})
+	stop := start(t, s)
+	type answer struct {
+		body string
+		err  error
+	}
+	answers := make(chan answer, 2)
+	for _, path := range []string{"/slow", "/stream"} {
+		go func() {
+			_, body, err := get(t, "http://"+s.Addr()+path)
+			answers <- answer{body, err}
+		}()
+	}
+	<-entered
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	<-hooked
+	if a := <-answers; a.err != nil || a.body != "bye" {
+		t.Errorf("stream: %+v", a)
+	}
+	// The API takes no more; operators still see why.
+	testkit.Eventually(t, 5*time.Second, 5*time.Millisecond, func() error {
+		if conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Addr()); err == nil {
+			_ = conn.Close()
+			return errors.New("still accepting")
+		}
+		return nil
+	})
+	if status, body, err := get(t, "http://"+s.OpsAddr()+"/readyz"); err != nil || status != 503 || !strings.Contains(body, "draining") {
+		t.Errorf("readyz: %d %s %v", status, body, err)
+	}
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped with a request open: %v", err)
+	default:
+	}
+	close(finish)
+	if a := <-answers; a.err != nil || a.body != "done" {
+		t.Errorf("slow: %+v", a)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestOpsListener(t *testing.T) {
+	t.Parallel()
+	s, _ := server(t)
+	s.Engine().GET("/things/:id", func(c *gin.Context) { c.Status(200) })
+	var away error
+	var mu sync.Mutex
+	s.AddCheck("store", func(context.Context) error { mu.Lock(); defer mu.Unlock(); return away })
+	s.AddCheck("bus", func(context.Context) error { return nil })
+	stop := start(t, s)
+	ops := "http://" + s.OpsAddr()
+	if status, _, err := get(t, ops+"/healthz"); err != nil || status != 200 {
+		t.Errorf("healthz: %d, %v", status, err)
+	}
+	if status, body, err := get(t, ops+"/readyz"); err != nil || status != 200 {
+		t.Errorf("readyz: %d %s, %v", status, body, err)
+	}
+	mu.Lock()
+	away = errors.New("connection refused")
+	mu.Unlock()
+	if status, body, err := get(t, ops+"/readyz"); err != nil || status != 503 || !strings.Contains(body, `{"name":"bus","ok":true},{"name":"store","ok":false,"error":"connection refused"}`) {
+		t.Errorf("readyz: %d %s, %v", status, body, err)
+	}
+	s.AddCheck("stuck", func(ctx context.Context) error { select {} }) //nolint:revive // never answers, whatever ctx says
+	began := time.Now()
+	if status, body, err := get(t, ops+"/readyz"); err != nil || status != 503 || !strings.Contains(body, "no answer within") || time.Since(began) > 3*time.Second {
+		t.Errorf("readyz with a stuck check: %d %s, %v after %s", status, body, err, time.Since(began))
+	}
+	for range 3 {
+		if status, _, err := get(t, "http://"+s.Addr()+"/things/secret"); err != nil || status != 200 {
+			t.Errorf("%d, %v", status, err)
+		}
+	}
+	_, body, err := get(t, ops+"/metrics")
+	if err != nil || !strings.Contains(body, `turnout_test_http_request_seconds_count{method="GET",route="/things/:id",status="200"} 3`) || strings.Contains(body, "secret") {
+		t.Errorf("metrics: %s %v", body, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTakenPortIsOneLineWithTheSetting(t *testing.T) {
+	t.Parallel()
+	first, _ := server(t)
+	start(t, first)
+	for name, cfg := range map[string]httpserver.Config{
+		"api": {Role: "test", Addr: first.Addr(), AddrSetting: "TURNOUT_TEST_ADDR"},
+		"ops": {Role: "test", Addr: "127.0.0.1:0", OpsAddr: first.Addr(), OpsSetting: "TURNOUT_TEST_ADDR"},
+	} {
+		err := httpserver.New(cfg, testkit.Logger(t)).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "port in use") || !strings.Contains(err.Error(), "TURNOUT_TEST_ADDR") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSmallerLimitOnARoute(t *testing.T) {
+	t.Parallel()
+	s, _ := server(t)
+	s.Engine().POST("/", httpserver.LimitBody(10), func(c *gin.Context) {
+		if _, err := httpserver.ReadBody(c); err != nil {
+			httpserver.Problem(c, err)
+		}
+	})
+	if w := do(s, request(t, "POST", "/", strings.Repeat("x", 11))); w.Code != 413 {
+		t.Errorf("%d", w.Code)
+	}
+}
