@@ -27,6 +27,7 @@ func subcommands() []subcommand {
 		{"migrate", "bring the write store's schema up to date", migrate},
 		{"lag", "how far behind every consumer is", lag},
 		{"seed", "load events and answers through the API", runSeed},
+		{"verify", "ask the API what a file of searches knows the answers to", verify},
 	}
 }
 

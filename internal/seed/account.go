@@ -169,18 +169,23 @@ func (a *Account) organization(ctx context.Context, name, slug string) (string, 
 
 // slugOf makes ASCII letters, digits and single hyphens of a name.
 func slugOf(name string) string {
-	fold := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
-	plain, _, err := transform.String(fold, strings.ToLower(name))
-	if err != nil {
-		plain = name
-	}
-	words := strings.FieldsFunc(plain, func(r rune) bool {
+	words := strings.FieldsFunc(foldAccents(name), func(r rune) bool {
 		return r > unicode.MaxASCII || (!unicode.IsLetter(r) && !unicode.IsDigit(r))
 	})
 	if len(words) == 0 {
 		return "events"
 	}
 	return strings.Join(words, "-")
+}
+
+// foldAccents lowers the case and takes the marks off: Ünï becomes uni.
+func foldAccents(s string) string {
+	fold := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
+	plain, _, err := transform.String(fold, strings.ToLower(s))
+	if err != nil {
+		return s
+	}
+	return plain
 }
 
 // nameOf makes a title of a source: harbour-stage becomes Harbour Stage.

@@ -16,6 +16,7 @@ type Draft struct {
 	TimeZone       string   `json:"time_zone"`
 	Venue          *Venue   `json:"venue,omitempty"`
 	OnlineURL      string   `json:"online_url,omitempty"`
+	Online         bool     `json:"online"`
 	Category       string   `json:"category,omitempty"`
 	Tags           []string `json:"tags"`
 	Capacity       *int     `json:"capacity"`
@@ -50,7 +51,7 @@ type Price struct {
 // title and times.
 func (r *Row) draft(organization string, when Span) Draft {
 	d := Draft{
-		OrganizationID: organization, ExternalID: r.ID,
+		OrganizationID: organization, ExternalID: r.ID, Online: r.Online,
 		Title: r.Title, Description: r.Description,
 		StartsAt: when.Start.Format(time.RFC3339), EndsAt: when.End.Format(time.RFC3339), TimeZone: when.Zone,
 		Venue: r.venue(), Category: r.Category, Tags: r.Tags,
@@ -63,7 +64,7 @@ func (r *Row) draft(organization string, when Span) Draft {
 	link := withScheme(r.URL)
 	switch {
 	case r.Online && link == "":
-		// An event is online by having a link; this one leads nowhere.
+		// Guests of an online event need a link; this one leads nowhere.
 		d.OnlineURL = "https://example.org/online/" + slugOf(r.ID)
 	case r.Online:
 		d.OnlineURL = link
