@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,9 +23,15 @@ var (
 	errContentType = fault.New(fault.Unsupported, "unsupported-content-type", "The body must be JSON")
 )
 
-// ReadBody reads the whole body within its limit; beyond it the fault is body-too-large.
+// bodyWithin is how long a client may take to send a body: 1 MiB over a bad line.
+const bodyWithin = 30 * time.Second
+
+// ReadBody reads the whole body within its limit (beyond it the fault is body-too-large) and within 30 s.
 func ReadBody(c *gin.Context) ([]byte, error) {
+	conn := http.NewResponseController(c.Writer)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyWithin)) // not supported by a recorder in tests
 	body, err := io.ReadAll(c.Request.Body)
+	_ = conn.SetReadDeadline(time.Time{})
 	if err == nil {
 		return body, nil
 	}
@@ -51,6 +59,12 @@ func DecodeJSON(c *gin.Context, v any) error {
 func Strict(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errMalformed.Detailf("The body is empty.")
+	}
+	if !utf8.Valid(body) {
+		return errMalformed.Detailf("The body is not UTF-8.") // encoding/json would replace what it cannot read
+	}
+	if holdsNUL(body) {
+		return fault.ErrInvalid.Detailf("A text holds a NUL character.") // which no store of text takes
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -89,7 +103,7 @@ func explainJSON(body []byte, err error) error {
 		if wrong.Field == "" {
 			pointer = ""
 		}
-		return fault.ErrInvalid.About(fault.Field{Pointer: pointer, Detail: fmt.Sprintf("is a %s, wants %s", wrong.Value, typeWord(wrong))})
+		return fault.ErrInvalid.About(fault.Field{Pointer: pointer, Detail: fmt.Sprintf("is %s, wants %s", valueWord(wrong.Value), typeWord(wrong))})
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)

@@ -78,7 +78,7 @@ func (s *Server) engine(kind string) *gin.Engine {
 	e.RedirectTrailingSlash = false // a redirected POST loses its body; 404 is honest
 	e.ContextWithFallback = false   // gin 4117: handlers pass c.Request.Context()
 	_ = e.SetTrustedProxies(nil)    // or X-Forwarded-For makes ClientIP whatever the client says; nil cannot fail
-	e.Use(identify(), s.observe(kind), s.recovery(), headers(), LimitBody(s.cfg.MaxBody))
+	e.Use(identify(), s.observe(kind), s.recovery(), headers(), refuseNUL(), LimitBody(s.cfg.MaxBody))
 	e.NoRoute(func(c *gin.Context) { Problem(c, errNoRoute) })
 	e.NoMethod(func(c *gin.Context) { Problem(c, errNoMethod) })
 	return e
@@ -143,7 +143,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	close(s.draining)
 	// The ops listener goes last: while the API drains, /readyz says so.
-	return errors.Join(cause, s.shutdown(ctx, apiServer), s.shutdown(ctx, opsServer))
+	return errors.Join(cause, s.shutdown(ctx, apiServer, s.cfg.Drain), s.shutdown(ctx, opsServer, time.Second))
 }
 
 func (s *Server) listen(ctx context.Context, addr, setting string) (net.Listener, error) {
@@ -171,10 +171,11 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second, // the whole request; a body of 1 MiB over a bad line
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		// No WriteTimeout: it would cut streams. They set a deadline per write with http.ResponseController.
+		// No WriteTimeout: it would cut streams, which set a deadline per write with http.ResponseController. No
+		// ReadTimeout either: net/http's background read meets it while a stream runs, and cancels the request's
+		// context. ReadBody has a deadline of its own.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		// A request outlives the server's own context: it is drained, not cut.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
@@ -194,14 +195,14 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 	return server
 }
 
-func (s *Server) shutdown(ctx context.Context, server *http.Server) error {
+func (s *Server) shutdown(ctx context.Context, server *http.Server, bound time.Duration) error {
 	if server == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Drain)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("%s: requests still open after %s", s.cfg.Role, s.cfg.Drain), server.Close())
+		return errors.Join(fmt.Errorf("%s: requests still open after %s", s.cfg.Role, bound), server.Close())
 	}
 	return nil
 }

@@ -185,78 +185,6 @@ func TestIDsAreTakenOverAndTokensAreNotLogged(t *testing.T) {
 	}
 }
 
-func TestStrictJSON(t *testing.T) {
-	t.Parallel()
-	type body struct {
-		Name  string `json:"name"`
-		N     int    `json:"n"`
-		Venue struct {
-			Lat float64 `json:"lat"`
-		} `json:"venue"`
-		Tags []struct {
-			ID string `json:"id"`
-		} `json:"tags"`
-		At time.Time `json:"at"`
-	}
-	s, _ := server(t)
-	s.Engine().POST("/", func(c *gin.Context) {
-		var b body
-		if err := httpserver.DecodeJSON(c, &b); err != nil {
-			httpserver.Problem(c, err)
-			return
-		}
-		c.Status(http.StatusNoContent)
-	})
-	for _, c := range []struct {
-		name, body, contentType string
-		status                  int
-		code, pointer, detail   string
-	}{
-		{"good", `{"name": "x", "n": 1, "venue": {"lat": 1.5}}`, "", 204, "", "", ""},
-		{"good with charset", `{}`, "application/json; charset=UTF-8", 204, "", "", ""},
-		{"good, +json", `{}`, "application/merge-patch+json", 204, "", "", ""},
-		{"unknown field", `{"nmae": "x"}`, "", 400, "invalid-input", "/nmae", "unknown field"},
-		{"unknown field inside", `{"venue": {"lat": 1, "lng": 2}}`, "", 400, "invalid-input", "/venue/lng", ""},
-		{"unknown field in a list", `{"tags": [{"id": "a"}, {"id": "b", "a/b": 1}]}`, "", 400, "invalid-input", "/tags/1/a~1b", ""},
-		{"wrong type", `{"n": "1"}`, "", 400, "invalid-input", "/n", "is a string, wants a whole number"},
-		{"wrong type inside", `{"venue": {"lat": true}}`, "", 400, "invalid-input", "/venue/lat", "is a bool, wants a number"},
-		{"number with a fraction", `{"n": 1.5}`, "", 400, "invalid-input", "/n", ""},
-		{"number out of range", `{"n": 99999999999999999999}`, "", 400, "invalid-input", "/n", ""},
-		{"not an object", `[1]`, "", 400, "invalid-input", "", "is a array, wants an object"},
-		{"bad time", `{"at": "yesterday"}`, "", 400, "invalid-input", "", ""},
-		{"two values", `{} {}`, "", 400, "malformed-json", "", "more after"},
-		{"rest", `{}x`, "", 400, "malformed-json", "", ""},
-		{"cut off", `{"name": "x"`, "", 400, "malformed-json", "", "too early"},
-		{"syntax", "{\n  name: 1}", "", 400, "malformed-json", "", "line 2"},
-		{"empty", ` `, "", 400, "malformed-json", "", "empty"},
-		{"too large", `{"name": "` + strings.Repeat("x", 1<<20) + `"}`, "", 413, "body-too-large", "", "1048576"},
-		{"form", `name=x`, "application/x-www-form-urlencoded", 415, "unsupported-content-type", "", ""},
-		{"other charset", `{}`, "application/json; charset=latin1", 415, "unsupported-content-type", "", ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			r := request(t, "POST", "/", c.body)
-			if c.contentType != "" {
-				r.Header.Set("Content-Type", c.contentType)
-			}
-			w := do(s, r)
-			if w.Code != c.status {
-				t.Fatalf("%d %s", w.Code, w.Body)
-			}
-			if c.status == 204 {
-				return
-			}
-			p := decode(t, w)
-			if p.Code != c.code || !strings.Contains(w.Body.String(), c.detail) {
-				t.Errorf("%s", w.Body)
-			}
-			if c.pointer != "" && (len(p.Errors) != 1 || p.Errors[0].Pointer != c.pointer) {
-				t.Errorf("pointer: %s", w.Body)
-			}
-		})
-	}
-}
-
 // start runs the server until the returned function stops it and gives Run's result.
 func start(t *testing.T, s *httpserver.Server) (stop func() error) {
 	t.Helper()
@@ -411,18 +339,5 @@ func TestTakenPortIsOneLineWithTheSetting(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "port in use") || !strings.Contains(err.Error(), "TURNOUT_TEST_ADDR") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestSmallerLimitOnARoute(t *testing.T) {
-	t.Parallel()
-	s, _ := server(t)
-	s.Engine().POST("/", httpserver.LimitBody(10), func(c *gin.Context) {
-		if _, err := httpserver.ReadBody(c); err != nil {
-			httpserver.Problem(c, err)
-		}
-	})
-	if w := do(s, request(t, "POST", "/", strings.Repeat("x", 11))); w.Code != 413 {
-		t.Errorf("%d", w.Code)
 	}
 }

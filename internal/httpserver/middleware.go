@@ -3,15 +3,19 @@ package httpserver
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // Headers that are taken over from a request and answered.
@@ -157,11 +161,34 @@ func headers() gin.HandlerFunc {
 	}
 }
 
-// LimitBody bounds the body of the routes it is used on, in bytes; the innermost limit counts if it is smaller.
+// LimitBody bounds the body of the routes it is used on, in bytes. It replaces the limit that was there, so a route that
+// takes a picture may take more than the others.
 func LimitBody(bytes int64) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.Request.Body != nil {
-			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, bytes)
+			body := c.Request.Body
+			if limited, ok := body.(*limitedBody); ok {
+				body = limited.whole
+			}
+			c.Request.Body = &limitedBody{ReadCloser: http.MaxBytesReader(c.Writer, body, bytes), whole: body}
+		}
+		c.Next()
+	}
+}
+
+type limitedBody struct {
+	io.ReadCloser               // the limited one
+	whole         io.ReadCloser // as net/http gave it
+}
+
+var errNUL = fault.New(fault.Invalid, "nul-character", "The address holds a NUL character")
+
+// refuseNUL answers %00 in a path or query: Postgres and Elasticsearch refuse it deep inside, as an internal error.
+func refuseNUL() gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if strings.ContainsRune(c.Request.URL.Path, 0) || strings.Contains(c.Request.URL.RawQuery, "%00") {
+			Problem(c, errNUL)
+			return
 		}
 		c.Next()
 	}

@@ -32,6 +32,36 @@ func typeWord(err *json.UnmarshalTypeError) string {
 	}
 }
 
+// valueWord names what came; encoding/json says "string", "number 1.5", "bool", "array" or "object".
+func valueWord(value string) string {
+	switch {
+	case value == "bool":
+		return "true or false"
+	case value == "array" || value == "object":
+		return "an " + value
+	default:
+		return "a " + value
+	}
+}
+
+// holdsNUL finds the escape \u0000, whose backslash is not itself escaped. A raw NUL is a syntax error in JSON.
+func holdsNUL(body []byte) bool {
+	for at := 0; ; {
+		i := bytes.Index(body[at:], []byte(`\u0000`))
+		if i < 0 {
+			return false
+		}
+		backslashes := 0
+		for j := at + i - 1; j >= 0 && body[j] == '\\'; j-- {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return true
+		}
+		at += i + 1
+	}
+}
+
 func locate(body []byte, offset int64) (line, column int) {
 	before := body[:min(int64(len(body)), max(offset-1, 0))]
 	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
