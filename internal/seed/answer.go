@@ -53,6 +53,9 @@ const CodeAlreadyAnswered = "already-answered"
 // earlier run without a journal, is known by a token that nobody has any more.
 const reasonNoToken = "manage-token-unknown"
 
+// reasonFirstRefused counts changes of answers that were refused themselves.
+const reasonFirstRefused = "first-answer-refused"
+
 // reasonNoEvent counts answers to events that could not be made.
 const reasonNoEvent = "event-not-loaded"
 
@@ -78,8 +81,12 @@ func (l *loader) step(ctx context.Context, s *Step) error {
 	got, err := l.send(ctx, s, e, mine)
 	refused := refusalOf(err)
 	switch {
+	case err == nil && got.Status == "" && mine.Refused:
+		l.book.note(tally, reasonFirstRefused)
+		return nil
 	case err == nil && got.Status == "":
 		l.book.note(tally, reasonNoToken)
+		return nil
 	case err == nil:
 		l.book.decided(got.Status, l.now().Sub(began))
 		l.book.note(tally, outcomeDone)
@@ -90,6 +97,9 @@ func (l *loader) step(ctx context.Context, s *Step) error {
 	default:
 		// Not remembered as done: another run asks again.
 		l.book.note(tally, refused.Code)
+		if s.Kind == kindAnswer {
+			l.journal.refuse(s.Event, s.Seat)
+		}
 		return nil
 	}
 	if s.Kind == kindAnswer && err == nil {

@@ -40,6 +40,8 @@ type handle struct {
 	RSVP  string
 	Token string
 	Done  int // steps
+	// Refused is the first answer's end in this run; it is not written down.
+	Refused bool
 }
 
 // loaded is an event that the API has.
@@ -158,6 +160,12 @@ func (j *Journal) setSeat(event, seat string, h handle) {
 	defer j.mu.Unlock()
 	j.seats[seatID{event, seat}] = h
 	j.write(journalLine{Event: event, Seat: seat, RSVP: h.RSVP, Token: h.Token, Done: h.Done})
+}
+
+func (j *Journal) refuse(event, seat string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.seats[seatID{event, seat}] = handle{Refused: true}
 }
 
 // flush hands what was written to the system, so that a killed run has lost at

@@ -60,16 +60,27 @@ type RefusedRow struct {
 	Detail string `json:"detail"`
 }
 
-// Lost counts what was to be loaded and is not there.
+// Lost counts what was to be loaded and is not there. That an event is full is
+// no loss but the answer that a guest gets.
 func (s *Summary) Lost() int {
 	n := len(s.BadRows)
 	for _, t := range []Tally{s.Events, s.Answers, s.Changes} {
-		for _, k := range t.Refused {
-			n += k
+		for code, k := range t.Refused {
+			switch code {
+			case CodeEventFull, CodeNotEnoughSeats, reasonFirstRefused:
+			default:
+				n += k
+			}
 		}
 	}
 	return n
 }
+
+// The slugs of decisions that are not in a guest's favour.
+const (
+	CodeEventFull      = "event-full"
+	CodeNotEnoughSeats = "not-enough-seats"
+)
 
 // The outcomes of one thing to do; a refusal is any other word.
 const (
