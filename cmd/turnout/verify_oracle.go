@@ -29,7 +29,7 @@ func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("opening the oracle: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	oracle, err := seed.ReadOracle(file)
 	if err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Refusal is an answer of 4xx or 5xx: RFC 9457, as far as the loader cares.
-type Refusal struct {
+// RefusedError is an answer of 4xx or 5xx: RFC 9457, as far as the loader cares.
+type RefusedError struct {
 	Status     int    `json:"status"`
 	Code       string `json:"code"`
 	Detail     string `json:"detail"`
@@ -29,7 +29,7 @@ type Refusal struct {
 	} `json:"errors"`
 }
 
-func (r *Refusal) Error() string {
+func (r *RefusedError) Error() string {
 	s := fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail)
 	for _, e := range r.Errors {
 		s += "; " + e.Pointer + ": " + e.Detail
@@ -38,8 +38,8 @@ func (r *Refusal) Error() string {
 }
 
 // refusalOf finds the refusal in a chain; nil means there is none.
-func refusalOf(err error) *Refusal {
-	var r *Refusal
+func refusalOf(err error) *RefusedError {
+	var r *RefusedError
 	errors.As(err, &r)
 	return r
 }
@@ -98,7 +98,7 @@ type Request struct {
 // Do sends the request until it is answered for good: it waits and tries again
 // on 429, on 502 to 504, while the same key is still running, and while the
 // server can't be reached. Safe to repeat, because every write of the loader
-// has a key or an identity. The error is a *Refusal for an answer of 4xx or
+// has a key or an identity. The error is a *RefusedError for an answer of 4xx or
 // 5xx; anything else means that the loader gave up.
 func (a *API) Do(ctx context.Context, q Request, out any) error {
 	var body []byte
@@ -151,13 +151,13 @@ func (a *API) once(ctx context.Context, q Request, body []byte, out any) error {
 	}
 	resp, err := a.http.Do(req)
 	if err != nil {
-		return &unreachable{cause: err}
+		return &unreachableError{cause: err}
 	}
 	// Read to the end: only then is the connection kept.
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	_ = resp.Body.Close()
 	if err != nil {
-		return &unreachable{cause: err}
+		return &unreachableError{cause: err}
 	}
 	if resp.StatusCode >= 400 {
 		return refusal(resp, answer)
@@ -171,8 +171,8 @@ func (a *API) once(ctx context.Context, q Request, body []byte, out any) error {
 	return nil
 }
 
-func refusal(resp *http.Response, answer []byte) *Refusal {
-	r := &Refusal{}
+func refusal(resp *http.Response, answer []byte) *RefusedError {
+	r := &RefusedError{}
 	// An answer that is no problem document leaves the fields empty.
 	_ = json.Unmarshal(answer, r)
 	r.Status = resp.StatusCode
@@ -185,11 +185,11 @@ func refusal(resp *http.Response, answer []byte) *Refusal {
 	return r
 }
 
-// unreachable is a request that got no answer: it may or may not have been done.
-type unreachable struct{ cause error }
+// unreachableError is a request that got no answer: it may or may not have been done.
+type unreachableError struct{ cause error }
 
-func (u *unreachable) Error() string { return "no answer: " + u.cause.Error() }
-func (u *unreachable) Unwrap() error { return u.cause }
+func (u *unreachableError) Error() string { return "no answer: " + u.cause.Error() }
+func (u *unreachableError) Unwrap() error { return u.cause }
 
 // CodeStillRunning is the slug of a request whose key is being worked on.
 const CodeStillRunning = "idempotency-key-in-use"
@@ -197,7 +197,7 @@ const CodeStillRunning = "idempotency-key-in-use"
 // pause says whether an outcome is worth another try, and how long to wait first.
 func pause(err error, try int) (time.Duration, bool) {
 	backoff := min(50*time.Millisecond<<min(try, 7), 5*time.Second)
-	var away *unreachable
+	var away *unreachableError
 	if errors.As(err, &away) {
 		return backoff, true
 	}

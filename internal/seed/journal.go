@@ -105,7 +105,7 @@ func (j *Journal) read(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	for first := true; lines.Scan(); first = false {

@@ -217,9 +217,7 @@ func (l *loader) makeEvent(ctx context.Context, r *Row, organization string) err
 		err = l.account.Do(ctx, Request{Method: http.MethodPut, Path: "/v1/events/" + e.ID + "/capacity", Body: map[string]int{"capacity": *draft.Capacity}}, nil)
 	}
 	if refused := refusalOf(err); refused != nil {
-		l.book.with(func(s *Summary) {
-			s.Refused = append(s.Refused, RefusedRow{ID: r.ID, Code: refused.Code, Detail: refused.Error()})
-		})
+		l.refuse(r, refused)
 		l.book.note(events, refused.Code)
 		return nil
 	}
@@ -262,16 +260,23 @@ func (l *loader) cancelEvent(ctx context.Context, r *Row) error {
 	}
 	err := l.account.Do(ctx, Request{Method: http.MethodPost, Path: "/v1/events/" + e.ID + "/cancel",
 		Body: map[string]string{"reason": reason}}, nil)
-	if refused := refusalOf(err); refused != nil && refused.Status != http.StatusConflict {
-		l.book.with(func(s *Summary) {
-			s.Refused = append(s.Refused, RefusedRow{ID: r.ID, Code: refused.Code, Detail: refused.Error()})
-		})
-		return nil
-	} else if err != nil && refused == nil {
+	refused := refusalOf(err)
+	switch {
+	case err == nil:
+	case refused == nil:
 		return err
+	case refused.Status != http.StatusConflict: // a conflict: cancelled before
+		l.refuse(r, refused)
+		return nil
 	}
 	e.Cancelled = true
 	l.journal.setEvent(r.ID, e)
 	l.book.with(func(s *Summary) { s.Cancelled++ })
 	return nil
+}
+
+func (l *loader) refuse(r *Row, e *RefusedError) {
+	l.book.with(func(s *Summary) {
+		s.Refused = append(s.Refused, RefusedRow{ID: r.ID, Code: e.Code, Detail: e.Error()})
+	})
 }

@@ -169,7 +169,7 @@ func TestTornJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.Close()
+	defer func() { _ = j.Close() }()
 	if e, ok := j.event("e"); !ok || e.ID != "1" || j.head.Weeks != 12 {
 		t.Errorf("%+v %v, weeks %d", e, ok, j.head.Weeks)
 	}

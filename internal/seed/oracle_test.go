@@ -116,7 +116,7 @@ func askDemo(t *testing.T, lie int) []Verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	o, err := ReadOracle(f)
 	if err != nil {
 		t.Fatal(err)
