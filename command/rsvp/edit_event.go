@@ -1,7 +1,15 @@
 package rsvp
 
+import (
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
+)
+
 // EditEvent changes what an event says. Moving it in time or place raises its
-// sequence; a changed capacity is a message of its own.
+// sequence; a changed capacity is a message of its own. An edit that changes
+// nothing leaves no message.
 type EditEvent struct {
 	Input    EventInput
 	Revision int64 // of If-Match; 0: whatever it is
@@ -10,3 +18,73 @@ type EditEvent struct {
 
 // Needs of the command.
 func (c *EditEvent) Needs() Needs { return Needs{All: c.Input.mayPromote()} }
+
+// Decide applies the command.
+func (c *EditEvent) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
+	return b.decide(now, func(now time.Time) (*Row, error) {
+		if err := b.editable(by, c.Revision); err != nil {
+			return nil, err
+		}
+		old, next := b.Event, b.Event
+		fields := c.Input.apply(&next)
+		if err := check(&next, &old, fields, c.Limits, now); err != nil {
+			return nil, err
+		}
+		capacity := next.Capacity
+		next.Capacity = old.Capacity // has its own message
+		moved := movedInTimeOrPlace(&old, &next)
+		edited := moved || !sameWords(&old, &next)
+		resized := !sameNumber(old.Capacity, capacity)
+		if !edited && !resized {
+			return nil, nil
+		}
+		next.Revision++
+		next.UpdatedAt = now
+		b.revise()
+		b.Event = next
+		switch {
+		case moved:
+			b.Event.Sequence++
+			b.tell(contract.EventRescheduledV1, by, "", now)
+		case edited:
+			b.tell(contract.EventEditedV1, by, "", now)
+		}
+		if resized {
+			b.resize(capacity, by, now)
+		}
+		return nil, nil
+	})
+}
+
+// editable guards what an organizer does to an event: who, If-Match, and that
+// nothing happens to a cancelled one.
+func (b *Book) editable(by Actor, revision int64) error {
+	switch {
+	case !by.Member && !by.System:
+		return fault.ErrForbidden
+	case revision != 0 && revision != b.Event.Revision:
+		return ErrRevision.Detailf("you edited revision %d, it is %d now", revision, b.Event.Revision).
+			With("revision", b.Event.Revision)
+	case b.Event.Status == contract.EventCancelled:
+		return ErrEventCancelled
+	}
+	return nil
+}
+
+// edited raises the revision after a change of the event that revise announced.
+func (b *Book) edited(now time.Time) {
+	b.Event.Revision++
+	b.Event.UpdatedAt = now
+}
+
+// resize sets the capacity. The seats that it adds are given out after the
+// command, like all free seats.
+func (b *Book) resize(capacity *int, by Actor, now time.Time) {
+	b.Event.Capacity, b.Counters.Capacity = capacity, capacity
+	b.tell(contract.CapacityChangedV1, by, "", now)
+}
+
+func movedInTimeOrPlace(a, b *contract.Event) bool {
+	return !a.StartsAt.Equal(b.StartsAt) || !a.EndsAt.Equal(b.EndsAt) || a.TimeZone != b.TimeZone ||
+		!sameVenue(a.Venue, b.Venue) || a.OnlineURL != b.OnlineURL || a.Online != b.Online
+}

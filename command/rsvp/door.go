@@ -1,0 +1,134 @@
+package rsvp
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// maxScans bounds what one RSVP carries from the door.
+const maxScans = 100
+
+// tally works out what a set of scans comes to. It is a function of the set
+// alone: scans are taken by their device's time and then by id, whatever the
+// order in which they arrived. An undo voids all until its time. Whom the
+// party has no room for is a double entry, and without a seat nobody counts.
+func tally(scans []contract.Scan, status string, party int) (sorted []contract.Scan, in int, since *time.Time) {
+	sorted = slices.Clone(scans)
+	slices.SortFunc(sorted, func(a, b contract.Scan) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+	})
+	from := 0
+	for i, s := range sorted {
+		sorted[i].Conflict = ""
+		if s.Undo {
+			from = i + 1
+		}
+	}
+	for i := from; i < len(sorted); i++ {
+		s := &sorted[i]
+		switch {
+		case status == cancelled:
+			s.Conflict = contract.ConflictCancelled
+		case status != confirmed:
+			s.Conflict = contract.ConflictNotConfirmed
+		default:
+			if s.People > party-in {
+				s.Conflict = contract.ConflictDouble
+			}
+			if let := min(s.People, party-in); let > 0 {
+				if since == nil {
+					at := s.At
+					since = &at
+				}
+				in += let
+			}
+		}
+	}
+	return sorted, in, since
+}
+
+// scan adds one scan to a row and records what it did.
+func (b *Book) scan(r *Row, s contract.Scan, by Actor, now time.Time) error {
+	if len(r.RSVP.Door) >= maxScans {
+		return invalid("/rsvp_id", "the door has seen this RSVP %d times", maxScans)
+	}
+	was := b.touch(r)
+	before := conflicts(r.RSVP.Door)
+	r.RSVP.Door, r.RSVP.CheckedIn, r.RSVP.CheckedInAt =
+		tally(append(slices.Clone(r.RSVP.Door), s), r.RSVP.Status, r.RSVP.PartySize)
+	n := note{by: byDoor, actor: by.ID, validAt: s.At, checkIn: &contract.CheckIn{
+		People: r.RSVP.CheckedIn - was.CheckedIn, Device: s.Device, Conflict: conflictOf(r.RSVP.Door, s.ID),
+	}}
+	if n.checkIn.Conflict == "" && conflicts(r.RSVP.Door) > before {
+		n.checkIn.Conflict = contract.ConflictDouble // this one came first, another is the double now
+	}
+	if s.Undo {
+		n.by, n.checkIn.People = byUndo, was.CheckedIn-r.RSVP.CheckedIn
+	}
+	if now.Before(s.At) {
+		n.validAt = now // a device whose clock is ahead
+	}
+	return b.record(r, was, n, now)
+}
+
+func conflicts(scans []contract.Scan) (n int) {
+	for _, s := range scans {
+		if s.Conflict != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func find(scans []contract.Scan, id string) *contract.Scan {
+	for i := range scans {
+		if scans[i].ID == id {
+			return &scans[i]
+		}
+	}
+	return nil
+}
+
+func conflictOf(scans []contract.Scan, id string) string {
+	if s := find(scans, id); s != nil {
+		return s.Conflict
+	}
+	return ""
+}
+
+// doorOpen tells whether the event has a door. Scans may come after its end:
+// a device may have been without a network all night.
+func (b *Book) doorOpen() error {
+	switch b.Event.Status {
+	case contract.EventCancelled:
+		return ErrEventCancelled
+	case contract.EventPublished:
+		return nil
+	}
+	return ErrNotPublished
+}
+
+// scanID is the id of a scan that brings none: unique within the event.
+func (b *Book) scanID(given string) string {
+	if given != "" {
+		return given
+	}
+	return "v" + strconv.FormatInt(b.Version+1, 10)
+}
+
+func checkScan(pointer, id, device string, people int) error {
+	if f := checkText(pointer+"/id", id, 0, 64, oneLine); f != nil {
+		return invalid(f.Pointer, "%s", f.Detail)
+	}
+	if f := checkText(pointer+"/device", device, 0, 100, oneLine); f != nil {
+		return invalid(f.Pointer, "%s", f.Detail)
+	}
+	if people < 0 || people > 1000 {
+		return invalid(pointer+"/people", "is from 1 to 1000, or 0 for all of the party")
+	}
+	return nil
+}
