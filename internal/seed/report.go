@@ -53,7 +53,7 @@ type Tally struct {
 	Refused map[string]int `json:"refused"` // by slug
 }
 
-// RefusedRow is a row whose event the API did not take.
+// RefusedRow is a row whose event the API did not take, or did not cancel.
 type RefusedRow struct {
 	ID     string `json:"id"`
 	Code   string `json:"code"`
@@ -63,8 +63,8 @@ type RefusedRow struct {
 // Lost counts what was to be loaded and is not there. That an event is full is
 // no loss but the answer that a guest gets.
 func (s *Summary) Lost() int {
-	n := len(s.BadRows)
-	for _, t := range []Tally{s.Events, s.Answers, s.Changes} {
+	n := len(s.BadRows) + len(s.Refused)
+	for _, t := range []Tally{s.Answers, s.Changes} {
 		for code, k := range t.Refused {
 			switch code {
 			case CodeEventFull, CodeNotEnoughSeats, reasonFirstRefused:
