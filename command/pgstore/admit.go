@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -104,9 +105,14 @@ const (
 
 	selectCounter = `SELECT capacity, going, maybe, waitlisted, held, checked_in, version, revision, chain, recorded_at
 		FROM event_counter WHERE event_id = $1 `
-	selectBody   = `SELECT body FROM event WHERE id = $1`
-	selectByID   = `SELECT ` + rsvpColumns + ` FROM rsvp WHERE id = ANY($1::uuid[]) AND event_id = $2`
-	selectByHMAC = `SELECT ` + rsvpColumns + ` FROM rsvp WHERE event_id = $1 AND email_hmac = ANY($2::bytea[])`
+	selectBody = `SELECT body FROM event WHERE id = $1`
+
+	// One index probe per id or address, whatever the planner thinks: with = ANY it walked all RSVPs of the event and
+	// looked for the addresses in each (measured: a batch of 256 became four times slower by 20,000 RSVPs).
+	selectByID = `SELECT ` + rsvpColumns + ` FROM unnest($1::uuid[]) AS wanted CROSS JOIN LATERAL (
+			SELECT ` + rsvpColumns + ` FROM rsvp WHERE id = wanted LIMIT 1) AS r`
+	selectByHMAC = `SELECT ` + rsvpColumns + ` FROM unnest($2::bytea[]) AS wanted CROSS JOIN LATERAL (
+			SELECT ` + rsvpColumns + ` FROM rsvp WHERE event_id = $1 AND email_hmac = wanted LIMIT 1) AS r`
 	selectOffers = `SELECT ` + rsvpColumns + ` FROM rsvp
 		WHERE status = 'offered' AND offer_expires_at <= $2 AND event_id = $1 ORDER BY offer_expires_at, id`
 	countQueue       = `SELECT count(*) FROM rsvp WHERE event_id = $1 AND status = 'waitlisted'`
@@ -196,13 +202,17 @@ func (l *Locked) scanBody(row pgx.Row) error {
 }
 
 func (l *Locked) queueReads(b *pgx.Batch, event pgtype.UUID, want Want) error {
-	scan := func(rows pgx.Rows) error { return scanRSVPs(rows, &l.Rows) }
+	scan := func(rows pgx.Rows) error {
+		err := scanRSVPs(rows, &l.Rows)
+		l.Rows = slices.DeleteFunc(l.Rows, func(r *rsvp.Row) bool { return r.RSVP.EventID != want.EventID })
+		return err
+	}
 	if len(want.RSVPIDs) > 0 {
 		ids, err := uuidsOf(want.RSVPIDs)
 		if err != nil {
 			return err
 		}
-		b.Queue(selectByID, ids, event).Query(scan)
+		b.Queue(selectByID, ids).Query(scan)
 	}
 	if len(want.EmailHMACs) > 0 {
 		b.Queue(selectByHMAC, event, pgtype.FlatArray[[]byte](want.EmailHMACs)).Query(scan)

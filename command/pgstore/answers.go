@@ -32,8 +32,9 @@ type NewAnswer struct {
 
 const (
 	selectAnswers = `SELECT i.scope, i.key, i.request_hash, i.status, i.version, i.answer
-		FROM unnest($1::text[], $2::text[]) AS k(scope, key)
-		JOIN idempotency i ON i.scope = k.scope AND i.key = k.key`
+		FROM unnest($1::text[], $2::text[]) AS k(scope, key) CROSS JOIN LATERAL (
+			SELECT scope, key, request_hash, status, version, answer FROM idempotency
+			WHERE scope = k.scope AND key = k.key LIMIT 1) AS i`
 	insertAnswers = `INSERT INTO idempotency (scope, key, request_hash, status, version, answer, created_at)
 		SELECT a.scope, a.key, a.request_hash, a.status, a.version, a.answer, a.created_at
 		FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[], $7::timestamptz[])

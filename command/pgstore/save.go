@@ -17,11 +17,12 @@ const (
 	insertRSVPs = `INSERT INTO rsvp (` + rsvpColumns + `, version)
 		SELECT r.id, $1, r.email_hmac, r.status, r.response, r.party_size, r.queued_version, r.offer_expires_at,
 			r.pending_expires_at, r.checked_in, r.epoch, r.sealed, r.body, r.created_at, r.updated_at, r.version ` + fromRSVPs
+	// Both have the same arguments. The event stays out of the condition: with it the planner may walk all its RSVPs.
 	updateRSVPs = `UPDATE rsvp SET email_hmac = r.email_hmac, status = r.status, response = r.response,
 			party_size = r.party_size, queued_version = r.queued_version, offer_expires_at = r.offer_expires_at,
 			pending_expires_at = r.pending_expires_at, checked_in = r.checked_in, epoch = r.epoch, sealed = r.sealed,
 			body = r.body, updated_at = r.updated_at, version = r.version ` + fromRSVPs + `
-		WHERE rsvp.id = r.id AND rsvp.event_id = $1`
+		WHERE rsvp.id = r.id AND $1::uuid IS NOT NULL`
 	fromRSVPs = `FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[],
 			$9::timestamptz[], $10::int[], $11::int[], $12::bytea[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
 			$16::bigint[])
