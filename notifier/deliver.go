@@ -1,0 +1,314 @@
+package notifier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/notifier/notice"
+	"github.com/turnout-events/turnout/notifier/pgstore"
+)
+
+// Channel delivers one notice. Nil means that the other side has it; otherwise
+// it is one of the outcomes of package notice, or a fault of ours. Deliver is
+// called by several goroutines at once.
+type Channel interface {
+	Name() string
+	Deliver(ctx context.Context, d *notice.Delivery, p contract.Personal, now time.Time) error
+	Close()
+}
+
+// Keys gives the data keys of RSVPs; *seal.KeyClient is the real one.
+type Keys interface {
+	Fetch(ctx context.Context, ids []string) (seal.DataKeys, error)
+}
+
+// deliverer brings the due notices of one channel to its workers and their
+// results to the store. The truth is in the rows: whatever is lost here is
+// claimed again when its lease ends.
+type deliverer struct {
+	channel Channel
+	store   *pgstore.Store
+	keys    Keys
+	clock   clockwork.Clock
+	log     *slog.Logger
+	metrics *metrics
+	holder  string // names this process in claimed rows
+	workers int
+	lease   time.Duration
+
+	wake     chan struct{}
+	work     chan job
+	results  chan pgstore.Result
+	inFlight atomic.Int64 // claimed and not recorded
+	more     atomic.Bool  // the last claim was as large as it could be
+	breaker  breaker
+}
+
+// job is a delivery with the guest's data, which exist in clear only here.
+type job struct {
+	d *notice.Delivery
+	p contract.Personal
+}
+
+const (
+	// perWorker bounds how much is claimed ahead: enough that a worker never
+	// waits for a claim, little enough to be done within the lease.
+	perWorker = 32
+	// maxClaim is also what the key endpoint answers at once.
+	maxClaim = seal.MaxKeyIDs
+	// A killed process has at most this much sent and not recorded.
+	recordEvery = 20 * time.Millisecond
+	recordMost  = 50
+)
+
+// run blocks until ctx ends, and then finishes what the workers have begun.
+func (d *deliverer) run(ctx context.Context) error {
+	capacity := d.workers * perWorker
+	d.work, d.results = make(chan job, capacity), make(chan pgstore.Result, capacity)
+	var recording, working sync.WaitGroup
+	recording.Go(func() { d.record(context.WithoutCancel(ctx)) })
+	for range d.workers {
+		working.Go(func() { d.workLoop(ctx) })
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			close(d.work)
+			working.Wait()
+			close(d.results)
+			recording.Wait()
+			d.channel.Close()
+			return nil
+		case <-d.wake:
+			if err := d.pump(ctx, capacity); err != nil && ctx.Err() == nil {
+				d.log.WarnContext(ctx, "cannot claim notices, trying again", "channel", d.channel.Name(), "error", err)
+			}
+		}
+	}
+}
+
+// poke makes the deliverer look for due notices; it never blocks.
+func (d *deliverer) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// pump claims until nothing is due or the workers have enough.
+func (d *deliverer) pump(ctx context.Context, capacity int) error {
+	for ctx.Err() == nil {
+		now := d.clock.Now().UTC()
+		free := capacity - int(d.inFlight.Load())
+		if free < capacity/2 || d.breaker.open(now) {
+			return nil // the recorder, or a tick, pokes again
+		}
+		limit := min(free, maxClaim)
+		claimed, err := d.store.Claim(ctx, d.channel.Name(), d.holder, now, d.lease, limit)
+		d.inFlight.Add(int64(len(claimed)))
+		d.more.Store(len(claimed) == limit)
+		if len(claimed) > 0 {
+			d.prepare(ctx, claimed, now)
+		}
+		if err != nil {
+			return err
+		}
+		if len(claimed) < limit {
+			return nil
+		}
+	}
+	return nil
+}
+
+// prepare loads what the claimed notices are about, drops those that are of no
+// use any more, opens the guests' data and hands them to the workers.
+func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now time.Time) {
+	deliveries, err := d.store.Load(ctx, claimed, now)
+	if err != nil {
+		d.putBack(claimed, now, err)
+		return
+	}
+	ids := make([]string, 0, len(deliveries))
+	for _, x := range deliveries {
+		if x.Guest != nil && !x.Guest.Erased {
+			ids = append(ids, x.Guest.RSVPID)
+		}
+	}
+	keys, err := d.keys.Fetch(ctx, ids)
+	if err != nil {
+		d.putBack(claimed, now, err)
+		return
+	}
+	for _, x := range deliveries {
+		if reason, ok := StillUseful(x, now); !ok {
+			d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
+			continue
+		}
+		p, reason, err := open(x.Guest, keys)
+		switch {
+		case err != nil:
+			d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)
+			d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
+		case reason == keyUnknown:
+			d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
+		case reason != "":
+			d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
+		default:
+			d.work <- job{d: x, p: p} // never blocks: capacity bounds what is in flight
+		}
+	}
+}
+
+// keyUnknown: the row of the key is younger than its message's way here, or
+// the two stores do not belong together.
+const keyUnknown = "key-not-known-yet"
+
+// open reads the guest's data; a reason says why there are none.
+func open(g *notice.Guest, keys seal.DataKeys) (p contract.Personal, reason string, err error) {
+	key, there := keys.Keys[g.RSVPID]
+	switch {
+	case keys.Gone[g.RSVPID]:
+		return p, VoidErased, nil
+	case !there:
+		return p, keyUnknown, nil
+	}
+	plain, err := seal.Open(key, g.Sealed, g.RSVPID)
+	if err != nil {
+		return p, "", err
+	}
+	if err := json.Unmarshal(plain, &p); err != nil {
+		return p, "", errors.New("not the JSON of personal data") // its error could quote them
+	}
+	if p.Email == "" {
+		return p, VoidNoAddress, nil
+	}
+	return p, "", nil
+}
+
+// putBack returns what was claimed and could not be prepared.
+func (d *deliverer) putBack(claimed []notice.Notice, now time.Time, cause error) {
+	d.log.Warn("cannot prepare notices, trying again", "channel", d.channel.Name(), "count", len(claimed), "error", cause)
+	d.breaker.failed(now)
+	for i := range claimed {
+		d.finish(&notice.Delivery{Notice: claimed[i]}, pgstore.Result{State: notice.Planned, Outcome: "not-prepared"})
+	}
+}
+
+func (d *deliverer) finish(x *notice.Delivery, r pgstore.Result) {
+	r.ID, r.Fence = x.Notice.ID, x.Notice.Fence
+	d.metrics.finished(x.Notice.Kind, d.channel.Name(), r.State)
+	d.results <- r
+}
+
+func (d *deliverer) workLoop(ctx context.Context) {
+	for j := range d.work {
+		if ctx.Err() != nil { // draining: leave it to the next
+			d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "stopped"})
+			continue
+		}
+		d.deliver(ctx, j)
+	}
+}
+
+// deliver tries one notice and says what became of it.
+func (d *deliverer) deliver(ctx context.Context, j job) {
+	now := d.clock.Now().UTC()
+	n := &j.d.Notice
+	// Half a lease is more than a message takes. Without this a notifier that
+	// hung would send what another one has sent since.
+	if now.After(n.LeaseUntil.Add(-d.lease/2)) || d.breaker.open(now) {
+		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
+		return
+	}
+	// A message that is under way is finished, also when the process stops.
+	err := d.guarded(context.WithoutCancel(ctx), j, now)
+	now = d.clock.Now().UTC()
+	r := verdict(n, err, now)
+	switch {
+	case err == nil:
+		d.breaker.worked()
+		d.metrics.lateness(n, now)
+	case errors.Is(err, notice.ErrUnreachable) || errors.Is(err, notice.ErrInDoubt):
+		d.breaker.failed(now)
+		fallthrough
+	default:
+		d.log.WarnContext(ctx, "notice not delivered", "notification", n.ID, "kind", n.Kind, "channel", d.channel.Name(),
+			"state", r.State, "attempt", n.Attempts+1, "error", err)
+	}
+	d.finish(j.d, r)
+}
+
+func (d *deliverer) guarded(ctx context.Context, j job, now time.Time) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return d.channel.Deliver(ctx, j.d, j.p, now)
+}
+
+// record writes results in batches until the channel is closed and empty.
+func (d *deliverer) record(ctx context.Context) {
+	var pending []pgstore.Result
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	for {
+		select {
+		case r, open := <-d.results:
+			if !open {
+				d.flush(ctx, pending)
+				return
+			}
+			if len(pending) == 0 {
+				timer.Reset(recordEvery)
+			}
+			if pending = append(pending, r); len(pending) < recordMost {
+				continue
+			}
+		case <-timer.C:
+		}
+		d.flush(ctx, pending)
+		pending = pending[:0]
+		timer.Stop()
+	}
+}
+
+// flush does not give up before the leases end: what was sent and is not
+// recorded would be sent again.
+func (d *deliverer) flush(ctx context.Context, results []pgstore.Result) {
+	if len(results) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.lease)
+	defer cancel()
+	pause := time.NewTicker(200 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		written, err := d.store.Record(ctx, results)
+		if err == nil {
+			d.metrics.fenced(len(results) - int(written))
+			break
+		}
+		d.log.Warn("cannot record results, trying again", "count", len(results), "error", err)
+		select {
+		case <-pause.C:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	d.inFlight.Add(-int64(len(results)))
+	if d.more.Load() {
+		d.poke()
+	}
+}

@@ -1,0 +1,146 @@
+package notifier
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"mime"
+	"net"
+	"net/mail"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-smtp"
+)
+
+// entry is a message that the ledger has accepted: the 250 was about to go out.
+type entry struct {
+	To, Subject, MessageID string
+	Raw                    []byte
+}
+
+// ledger is an SMTP server that remembers what it took, and can be told to
+// misbehave at each step of a message.
+type ledger struct {
+	server *smtp.Server
+	addr   string
+
+	mu      sync.Mutex
+	entries []entry
+	// hooks run outside the lock; an error is the server's reply.
+	onMail func() error
+	onRcpt func(to string) error
+	onData func(e entry) error // before the message counts
+	onDone func(e entry)       // it counts; the 250 goes out when this returns
+}
+
+func newLedger(t testing.TB) *ledger {
+	t.Helper()
+	l := &ledger{}
+	l.listen(t, "127.0.0.1:0")
+	t.Cleanup(l.close)
+	return l
+}
+
+func (l *ledger) listen(t testing.TB, addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.addr = listener.Addr().String()
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &ledgerSession{l: l}, nil }))
+	server.Domain = "ledger.test"
+	server.EnableSMTPUTF8 = true
+	server.MaxRecipients = 10
+	server.ErrorLog = log.New(io.Discard, "", 0)
+	l.server = server
+	go func() { _ = server.Serve(listener) }()
+}
+
+func (l *ledger) close() { _ = l.server.Close() }
+
+// restart brings the server back at the same address.
+func (l *ledger) restart(t testing.TB) { l.listen(t, l.addr) }
+
+func (l *ledger) all() []entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]entry(nil), l.entries...)
+}
+
+// to lists the subjects that an address got, in order.
+func (l *ledger) to(address string) []string {
+	var out []string
+	for _, e := range l.all() {
+		if e.To == address {
+			out = append(out, e.Subject)
+		}
+	}
+	return out
+}
+
+type ledgerSession struct {
+	l  *ledger
+	to string
+}
+
+func (s *ledgerSession) Mail(string, *smtp.MailOptions) error {
+	if s.l.onMail != nil {
+		return s.l.onMail()
+	}
+	return nil
+}
+
+func (s *ledgerSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = to
+	if s.l.onRcpt != nil {
+		return s.l.onRcpt(to)
+	}
+	return nil
+}
+
+func (s *ledgerSession) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	subject, err := (&mime.WordDecoder{}).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil {
+		return err
+	}
+	e := entry{To: s.to, Subject: subject, MessageID: strings.Trim(m.Header.Get("Message-Id"), "<>"), Raw: raw}
+	if s.l.onData != nil {
+		if err := s.l.onData(e); err != nil {
+			return err
+		}
+	}
+	s.l.mu.Lock()
+	s.l.entries = append(s.l.entries, e)
+	s.l.mu.Unlock()
+	if s.l.onDone != nil {
+		s.l.onDone(e)
+	}
+	return nil
+}
+
+func (s *ledgerSession) Reset()        { s.to = "" }
+func (s *ledgerSession) Logout() error { return nil }
+
+// forget lets the next question start anew.
+func (l *ledger) forget(address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var kept []entry
+	for _, e := range l.entries {
+		if e.To != address {
+			kept = append(kept, e)
+		}
+	}
+	l.entries = kept
+}

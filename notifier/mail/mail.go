@@ -1,0 +1,182 @@
+// Package mail turns a delivery into a MIME message and hands it to an SMTP
+// server over connections that stay open. It records nothing: what the server
+// said goes back to the caller.
+package mail
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	netmail "net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/token"
+	"github.com/turnout-events/turnout/notifier/notice"
+	"github.com/turnout-events/turnout/notifier/template"
+)
+
+// Writer makes messages. Safe for concurrent use.
+type Writer struct {
+	words   *template.Writer
+	manage  *token.Manager
+	tickets *token.Tickets
+	links   *Links
+	base    string // the origin of the pages, without a slash at the end
+	from    *netmail.Address
+	domain  string // of message ids
+}
+
+// WriterConfig is what mail says about its sender.
+type WriterConfig struct {
+	// PublicURL is the origin of the pages, as guests reach it.
+	PublicURL string
+	// From is the sender's address; the organizer's name goes before it.
+	From string
+}
+
+// NewWriter checks the settings.
+func NewWriter(cfg WriterConfig, words *template.Writer, manage *token.Manager, tickets *token.Tickets, links *Links) (*Writer, error) {
+	from, err := netmail.ParseAddress(cfg.From)
+	if err != nil {
+		return nil, fmt.Errorf("mail: TURNOUT_MAIL_FROM %q is not an address", cfg.From)
+	}
+	at := strings.LastIndexByte(from.Address, '@')
+	return &Writer{
+		words: words, manage: manage, tickets: tickets, links: links,
+		base: strings.TrimSuffix(cfg.PublicURL, "/"), from: from, domain: from.Address[at+1:],
+	}, nil
+}
+
+// NoAddress is why a notice to a guest without a usable address is void.
+const NoAddress = "no-address"
+
+// Message writes the message of a delivery to the guest whose data are p.
+func (w *Writer) Message(d *notice.Delivery, p contract.Personal, now time.Time) (*gomail.Msg, error) {
+	manage, err := w.manage.Make(d.Guest.RSVPID, d.Guest.Epoch)
+	if err != nil {
+		return nil, fmt.Errorf("manage token: %w", err)
+	}
+	content := template.Content{
+		Delivery: d, Name: p.Name, Now: now,
+		Manage: w.base + "/r/" + manage,
+		Page:   w.base + "/e/" + d.Event.Body.Slug,
+		Ticket: hasTicket(d),
+	}
+	if d.Notice.Kind == notice.PendingAddress {
+		content.Manage += "?confirm=1"
+	}
+	if d.Notice.Kind.Optional() {
+		content.Unsubscribe = w.base + "/u/" + w.links.Unsubscribe(d.Guest.RSVPID)
+	}
+	words, err := w.words.Write(content)
+	if err != nil {
+		return nil, err
+	}
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	if err := w.address(m, d, p); err != nil {
+		return nil, err
+	}
+	m.Subject(words.Subject)
+	m.SetDateWithValue(now)
+	m.SetMessageIDWithValue(w.MessageID(d.Notice.ID))
+	w.thread(m, d)
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday notes, please
+	m.SetGenHeader("X-Turnout-Notification", d.Notice.ID)
+	if content.Unsubscribe != "" {
+		m.SetListUnsubscribe(content.Unsubscribe)
+		m.SetListUnsubscribePost()
+	}
+	m.SetBodyString(gomail.TypeTextPlain, words.Text)
+	m.AddAlternativeString(gomail.TypeTextHTML, words.HTML)
+	if err := w.calendar(m, d, p, content.Manage, now); err != nil {
+		return nil, err
+	}
+	if content.Ticket {
+		if err := w.ticket(m, d); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// MessageID is derived from the notice: sent twice, it is the same message.
+func (w *Writer) MessageID(noticeID string) string { return noticeID + "@" + w.domain }
+
+// thread ties all mail about one answer together: their common ancestor is a
+// message that was never sent, which RFC 5322 allows and mail programs follow.
+func (w *Writer) thread(m *gomail.Msg, d *notice.Delivery) {
+	root := "<thread." + d.Guest.RSVPID + "@" + w.domain + ">"
+	m.SetGenHeader(gomail.HeaderReferences, root)
+	m.SetGenHeader(gomail.HeaderInReplyTo, root)
+}
+
+func (w *Writer) address(m *gomail.Msg, d *notice.Delivery, p contract.Personal) error {
+	name := w.from.Name
+	if d.Organization != nil && d.Organization.Body.Name != "" {
+		name = strings.Join(strings.Fields(d.Organization.Body.Name), " ")
+	}
+	if err := m.FromFormat(name, w.from.Address); err != nil {
+		return fmt.Errorf("sender: %w", err)
+	}
+	// A display name that cannot be encoded must not keep the mail from going.
+	guest := strings.Join(strings.Fields(p.Name), " ")
+	if err := m.AddToFormat(guest, p.Email); err != nil {
+		if err := m.To(p.Email); err != nil {
+			return &notice.Impossible{Reason: NoAddress} // the error names the address, which must not be logged
+		}
+	}
+	return nil
+}
+
+// hasTicket: whoever has a seat shows a code at the door.
+func hasTicket(d *notice.Delivery) bool {
+	if d.Guest.Status != contract.StatusConfirmed || d.Event.Body.Status != contract.EventPublished {
+		return false
+	}
+	switch d.Notice.Kind {
+	case notice.Confirmation, notice.Promoted, notice.Changed, notice.Reminder, notice.EventMoved:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *Writer) ticket(m *gomail.Msg, d *notice.Delivery) error {
+	text, err := w.tickets.Sign(token.Ticket{
+		EventID: d.Event.ID, RSVPID: d.Guest.RSVPID, Epoch: d.Guest.Epoch, PartySize: d.Guest.PartySize,
+	})
+	if err != nil {
+		return fmt.Errorf("ticket: %w", err)
+	}
+	picture, err := qrPNG(text)
+	if err != nil {
+		return fmt.Errorf("ticket: %w", err)
+	}
+	return m.EmbedReader(template.TicketCID, bytes.NewReader(picture),
+		gomail.WithFileContentID(template.TicketCID), gomail.WithFileContentType("image/png"))
+}
+
+// Channel is mail as a way to deliver notices.
+type Channel struct {
+	Writer *Writer
+	Server *Server
+}
+
+// Name is the channel's name in notices.
+func (c *Channel) Name() string { return notice.ChannelMail }
+
+// Deliver writes the mail and hands it to the server.
+func (c *Channel) Deliver(ctx context.Context, d *notice.Delivery, p contract.Personal, now time.Time) error {
+	m, err := c.Writer.Message(d, p, now)
+	if err != nil {
+		return err
+	}
+	return c.Server.Send(ctx, m)
+}
+
+// Close ends the connections.
+func (c *Channel) Close() { c.Server.Close() }

@@ -1,0 +1,192 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// The ways to encrypt the way to the SMTP server.
+const (
+	TLSNone     = "none"     // the development inbox
+	TLSStartTLS = "starttls" // refused if the server offers none
+	TLSImplicit = "tls"
+)
+
+// ServerConfig says where an SMTP server is.
+type ServerConfig struct {
+	// Addr is host:port.
+	Addr string
+	// User and Password are optional.
+	User, Password string
+	// TLS is none, starttls or tls.
+	TLS string
+	// Timeout bounds a dial and a message; 0 means 15 s.
+	Timeout time.Duration
+}
+
+// Server keeps connections to one SMTP server open between messages. Safe for
+// concurrent use: each message has a connection to itself while it goes.
+type Server struct {
+	client *gomail.Client
+	name   string
+
+	mu   sync.Mutex
+	idle []*conn
+}
+
+type conn struct {
+	c    *smtp.Client
+	used time.Time
+	sent int
+}
+
+const (
+	// maxIdle: most servers drop a silent connection after 30 s to 5 min.
+	maxIdle = 20 * time.Second
+	// maxPerConn: many servers refuse further messages after some hundred.
+	maxPerConn = 200
+)
+
+// NewServer checks the settings and connects to nothing.
+func NewServer(cfg ServerConfig) (*Server, error) {
+	host, portText, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("smtp: %q is not host:port", cfg.Addr)
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return nil, fmt.Errorf("smtp: %q is not host:port", cfg.Addr)
+	}
+	timeout := cfg.Timeout
+	if timeout == 0 {
+		timeout = 15 * time.Second
+	}
+	// NOOP before and RSET after each message are two round trips that a fresh
+	// transaction on a healthy connection does not need; an unhealthy one fails
+	// at MAIL and is dialled anew.
+	options := []gomail.Option{
+		gomail.WithPort(port), gomail.WithTimeout(timeout), gomail.WithoutNoop(), gomail.WithoutRset(),
+	}
+	switch cfg.TLS {
+	case TLSNone, "":
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	case TLSStartTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	case TLSImplicit:
+		options = append(options, gomail.WithSSL())
+	default:
+		return nil, fmt.Errorf("smtp: TLS %q: want none, starttls or tls", cfg.TLS)
+	}
+	if cfg.User != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
+			gomail.WithUsername(cfg.User), gomail.WithPassword(cfg.Password))
+	}
+	client, err := gomail.NewClient(host, options...)
+	if err != nil {
+		return nil, fmt.Errorf("smtp: %w", err)
+	}
+	return &Server{client: client, name: cfg.Addr}, nil
+}
+
+// Name is for logs and metrics.
+func (s *Server) Name() string { return s.name }
+
+// Send hands the message over. Nil means that the server has taken it (250
+// after the data). Otherwise it is a *notice.Refusal, notice.ErrUnreachable or
+// notice.ErrInDoubt.
+func (s *Server) Send(ctx context.Context, m *gomail.Msg) error {
+	for {
+		c, fresh, err := s.take(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
+		}
+		err = s.client.SendWithSMTPClient(c.c, m)
+		if m.IsDelivered() {
+			s.put(c)
+			return nil
+		}
+		var send *gomail.SendError
+		if !errors.As(err, &send) {
+			_ = c.c.Close()
+			return fmt.Errorf("%w: %w", notice.ErrInDoubt, err)
+		}
+		// 421 is the server saying good-bye, not an opinion on the message.
+		if code := send.ErrorCode(); code >= 400 && code != 421 {
+			s.put(c) // it still talks to us: RSET was sent
+			return refusal(send)
+		}
+		_ = c.c.Close()
+		switch send.Reason {
+		case gomail.ErrConnCheck, gomail.ErrSMTPMailFrom:
+			if !fresh {
+				continue // it had hung up on an idle connection
+			}
+			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
+		case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData:
+			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
+		default:
+			return fmt.Errorf("%w: %w", notice.ErrInDoubt, err)
+		}
+	}
+}
+
+// refusal keeps the codes of a reply; its text stays out, because servers put
+// the address into it.
+func refusal(send *gomail.SendError) *notice.Refusal {
+	words := fmt.Sprintf("smtp %d %s", send.ErrorCode(), send.EnhancedStatusCode())
+	return &notice.Refusal{Permanent: send.ErrorCode() >= 500, Words: strings.TrimSpace(words)}
+}
+
+// take gives an idle connection or a new one.
+func (s *Server) take(ctx context.Context) (c *conn, fresh bool, err error) {
+	for {
+		s.mu.Lock()
+		n := len(s.idle)
+		if n == 0 {
+			s.mu.Unlock()
+			break
+		}
+		c = s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.mu.Unlock()
+		if time.Since(c.used) < maxIdle && c.sent < maxPerConn {
+			return c, false, nil
+		}
+		_ = s.client.CloseWithSMTPClient(c.c)
+	}
+	client, err := s.client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return nil, true, err
+	}
+	return &conn{c: client}, true, nil
+}
+
+func (s *Server) put(c *conn) {
+	c.used = time.Now()
+	c.sent++
+	s.mu.Lock()
+	s.idle = append(s.idle, c)
+	s.mu.Unlock()
+}
+
+// Close ends the idle connections.
+func (s *Server) Close() {
+	s.mu.Lock()
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+	for _, c := range idle {
+		_ = s.client.CloseWithSMTPClient(c.c)
+	}
+}

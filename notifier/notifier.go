@@ -1,0 +1,238 @@
+// Package notifier owes guests their mail: messages become rows, rows that are
+// due become mail, and every row can say why, when, by which message and what
+// happened.
+//
+// Read it in this order: on_message.go takes a batch, on_rsvp.go and on_event.go
+// plan (pure, with plan.go), pgstore keeps the plan in the transaction that
+// records what was seen, schedule.go ticks, deliver.go claims and sends, verdict.go
+// judges the answer.
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/httpserver"
+	"github.com/turnout-events/turnout/internal/id"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/internal/token"
+	"github.com/turnout-events/turnout/notifier/mail"
+	"github.com/turnout-events/turnout/notifier/pgstore"
+	"github.com/turnout-events/turnout/notifier/template"
+)
+
+// Group is the consumer group. Renaming it replays the topics, which the
+// versions make harmless and slow.
+const Group = "notifier"
+
+// Config is what the environment sets.
+type Config struct {
+	// Addr serves the API, OpsAddr health and metrics.
+	Addr    string `env:"TURNOUT_NOTIFIER_ADDR" envDefault:"127.0.0.1:8083"`
+	OpsAddr string `env:"TURNOUT_NOTIFIER_OPS_ADDR" envDefault:"127.0.0.1:9083"`
+	// PublicURL is the origin of the pages, as guests reach it: mail links to it.
+	PublicURL string `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
+	// MailFrom is the sender's address; the organizer's name goes before it.
+	MailFrom string `env:"TURNOUT_MAIL_FROM" envDefault:"Turnout <no-reply@turnout.localhost>"`
+	// SMTPAddr is host:port of the SMTP server; the default is the built-in inbox.
+	SMTPAddr     string `env:"TURNOUT_SMTP_ADDR" envDefault:"127.0.0.1:2525"`
+	SMTPUser     string `env:"TURNOUT_SMTP_USER"`
+	SMTPPassword string `env:"TURNOUT_SMTP_PASSWORD"`
+	// SMTPTLS is none, starttls or tls.
+	SMTPTLS string `env:"TURNOUT_SMTP_TLS" envDefault:"none"`
+	// Workers is how many mails go at the same time.
+	Workers int `env:"TURNOUT_NOTIFIER_WORKERS" envDefault:"8"`
+	// Tick is how often due notices are looked for; 10 ms to 500 ms.
+	Tick time.Duration `env:"TURNOUT_NOTIFIER_TICK" envDefault:"250ms"`
+	// Quiet is how long further news about an answer is gathered after the first.
+	Quiet time.Duration `env:"TURNOUT_NOTIFIER_QUIET" envDefault:"60s"`
+	// Lease is how long a claimed notice belongs to the one who claimed it.
+	Lease time.Duration `env:"TURNOUT_NOTIFIER_LEASE" envDefault:"60s"`
+}
+
+// Validate says what is wrong with the settings.
+func (c Config) Validate() error {
+	switch {
+	case c.Workers < 1 || c.Workers > 256:
+		return fmt.Errorf("notifier: TURNOUT_NOTIFIER_WORKERS is %d, wants 1 to 256", c.Workers)
+	case c.Tick < 10*time.Millisecond || c.Tick > 500*time.Millisecond:
+		return fmt.Errorf("notifier: TURNOUT_NOTIFIER_TICK is %s, wants 10ms to 500ms", c.Tick)
+	case c.Quiet < 0:
+		return errors.New("notifier: TURNOUT_NOTIFIER_QUIET is negative")
+	case c.Lease < 2*time.Second:
+		return fmt.Errorf("notifier: TURNOUT_NOTIFIER_LEASE is %s, wants 2s or more: a mail must fit into half of it", c.Lease)
+	case c.PublicURL == "":
+		return errors.New("notifier: TURNOUT_PUBLIC_URL is empty")
+	default:
+		return nil
+	}
+}
+
+// Deps are what the notifier runs on; it owns none of it.
+type Deps struct {
+	Log      *slog.Logger
+	Registry *prometheus.Registry // nil: a new one
+	Pool     *pgxpool.Pool
+	Kafka    kafkabus.Config
+	Keys     Keys
+	Ring     *seal.Keyring
+	Clock    clockwork.Clock // nil: the real one
+	// Members says who may read an organization's notices; nil: nobody.
+	Members Members
+	// Channel replaces mail over SMTP in tests.
+	Channel Channel
+}
+
+// Notifier is the role. It is a process.Part.
+type Notifier struct {
+	cfg     Config
+	log     *slog.Logger
+	kafka   kafkabus.Config
+	clock   clockwork.Clock
+	store   *pgstore.Store
+	metrics *metrics
+	mail    *deliverer
+	server  *httpserver.Server
+	ready   chan struct{}
+}
+
+// New checks the settings and builds the role; nothing runs before Run.
+func New(cfg Config, deps Deps) (*Notifier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.Clock == nil {
+		deps.Clock = clockwork.NewRealClock()
+	}
+	if deps.Registry == nil {
+		deps.Registry = prometheus.NewRegistry()
+	}
+	m, err := newMetrics(deps.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("notifier: metrics: %w", err)
+	}
+	links, err := mail.NewLinks(deps.Ring)
+	if err != nil {
+		return nil, err
+	}
+	channel := deps.Channel
+	if channel == nil {
+		if channel, err = mailChannel(cfg, deps.Ring, links); err != nil {
+			return nil, err
+		}
+	}
+	n := &Notifier{
+		cfg: cfg, log: deps.Log, kafka: deps.Kafka, clock: deps.Clock, store: pgstore.New(deps.Pool), metrics: m,
+		ready: make(chan struct{}),
+	}
+	holder, err := holderName()
+	if err != nil {
+		return nil, err
+	}
+	n.mail = &deliverer{
+		channel: channel, store: n.store, keys: deps.Keys, clock: deps.Clock, log: deps.Log, metrics: m,
+		holder: holder, workers: cfg.Workers, lease: cfg.Lease, wake: make(chan struct{}, 1),
+	}
+	n.server = httpserver.New(httpserver.Config{
+		Role: "notifier", Addr: cfg.Addr, OpsAddr: cfg.OpsAddr, AddrSetting: "TURNOUT_NOTIFIER_ADDR",
+		OpsSetting: "TURNOUT_NOTIFIER_OPS_ADDR", Registry: deps.Registry,
+	}, deps.Log)
+	return n, nil
+}
+
+func mailChannel(cfg Config, ring *seal.Keyring, links *mail.Links) (Channel, error) {
+	words, err := template.New()
+	if err != nil {
+		return nil, err
+	}
+	manage, err := token.NewManager(ring)
+	if err != nil {
+		return nil, err
+	}
+	tickets, err := token.NewTickets(ring)
+	if err != nil {
+		return nil, err
+	}
+	writer, err := mail.NewWriter(mail.WriterConfig{PublicURL: cfg.PublicURL, From: cfg.MailFrom}, words, manage, tickets, links)
+	if err != nil {
+		return nil, err
+	}
+	server, err := mail.NewServer(mail.ServerConfig{
+		Addr: cfg.SMTPAddr, User: cfg.SMTPUser, Password: cfg.SMTPPassword, TLS: cfg.SMTPTLS, Timeout: min(15*time.Second, cfg.Lease/2),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &mail.Channel{Writer: writer, Server: server}, nil
+}
+
+// holderName tells claims of this process from those of others, also of an
+// earlier one on the same machine.
+func holderName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	unique, err := id.New()
+	if err != nil {
+		return "", err
+	}
+	return host + "/" + unique[24:], nil
+}
+
+// Name is the process part's name.
+func (n *Notifier) Name() string { return "notifier" }
+
+// Ready is closed once the API listens and the consumer has its partitions to come.
+func (n *Notifier) Ready() <-chan struct{} { return n.ready }
+
+// Addr is the API's real host:port, OpsAddr the ops listener's.
+func (n *Notifier) Addr() string { return n.server.Addr() }
+
+// OpsAddr is the ops listener's real host:port.
+func (n *Notifier) OpsAddr() string { return n.server.OpsAddr() }
+
+// wake looks for due notices now, not with the next tick.
+func (n *Notifier) wake() { n.mail.poke() }
+
+// Run consumes, ticks, delivers and serves until ctx ends. It stops in that
+// order: no plans any more, no ticks, what is under way is sent and recorded.
+func (n *Notifier) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	scheduler, err := n.schedule(ctx)
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { return n.server.Run(ctx) })
+	group.Go(func() error { return n.mail.run(ctx) })
+	group.Go(func() error {
+		return kafkabus.Consume(ctx, n.kafka, Group, []string{contract.TopicRegistrations, contract.TopicOrganizations}, n.onMessages,
+			kafkabus.ConsumeOptions{Log: n.log})
+	})
+	group.Go(func() error {
+		scheduler.Start()
+		n.wake()
+		<-ctx.Done()
+		return scheduler.Shutdown()
+	})
+	group.Go(func() error {
+		select {
+		case <-n.server.Ready():
+			close(n.ready)
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	return group.Wait()
+}

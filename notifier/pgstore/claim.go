@@ -1,0 +1,146 @@
+package pgstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// Claim takes at most limit notices of a channel that are due at now, lane by
+// lane, each with a lease. Rows that another notifier is claiming are skipped.
+func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, lease time.Duration, limit int) ([]notice.Notice, error) {
+	var claimed []notice.Notice
+	// One probe of the partial index per lane: a single query over all lanes
+	// would walk past everything planned for later in each of them.
+	for _, lane := range notice.Lanes {
+		if len(claimed) >= limit {
+			break
+		}
+		rows, err := s.pool.Query(ctx, `
+			WITH due AS (
+				SELECT id FROM notifier.notification
+				WHERE state IN ('planned', 'failed') AND lane = $1 AND next_at <= $2 AND channel = $6
+				ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+			UPDATE notifier.notification n SET state = 'claimed', fence = n.fence + 1, claimed_by = $4, lease_until = $5
+			FROM due WHERE n.id = due.id
+			RETURNING `+noticeColumns, lane, now, limit-len(claimed), by, now.Add(lease), channel)
+		if err != nil {
+			return claimed, fmt.Errorf("claim lane %d: %w", lane, err)
+		}
+		more, err := collectNotices(rows)
+		if err != nil {
+			return claimed, fmt.Errorf("claim lane %d: %w", lane, err)
+		}
+		claimed = append(claimed, more...)
+	}
+	return claimed, nil
+}
+
+// Reclaim puts back what was claimed under a lease that is over: its holder
+// died or hangs. It returns how many.
+func (s *Store) Reclaim(ctx context.Context, now time.Time) (int64, error) {
+	tag, err := s.pool.Exec(ctx, `
+		WITH lost AS (
+			SELECT id FROM notifier.notification WHERE state = 'claimed' AND lease_until < $1
+			ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)
+		UPDATE notifier.notification n
+		SET state = CASE WHEN attempts > 0 THEN 'failed' ELSE 'planned' END, outcome = 'lease of ' || claimed_by || ' ended'
+		FROM lost WHERE n.id = lost.id`, now)
+	if err != nil {
+		return 0, fmt.Errorf("take back lost leases: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// Result is what became of a claimed notice.
+type Result struct {
+	ID       string
+	Fence    int64
+	State    notice.State // sent, failed, dead, void, or planned: put back untried
+	Outcome  string
+	NextAt   time.Time // of the next try; zero keeps it
+	Tried    bool      // counts as an attempt
+	Refused  bool      // the refusal was permanent
+	Finished time.Time // zero while not final
+}
+
+// Record writes results. One whose lease was lost meanwhile changes nothing:
+// the fence has grown. It returns how many were written.
+func (s *Store) Record(ctx context.Context, results []Result) (int64, error) {
+	n := len(results)
+	ids, fences, states, outcomes := make([]string, n), make([]int64, n), make([]string, n), make([]string, n)
+	next, finished, tried, refused := make([]timestamp, n), make([]timestamp, n), make([]int16, n), make([]int16, n)
+	for i, r := range results {
+		ids[i], fences[i], states[i], outcomes[i] = r.ID, r.Fence, string(r.State), r.Outcome
+		next[i], finished[i] = orNull(r.NextAt), orNull(r.Finished)
+		tried[i], refused[i] = count(r.Tried), count(r.Refused)
+	}
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE notifier.notification n
+		SET state = r.state, outcome = r.outcome, next_at = coalesce(r.next, n.next_at), finished_at = r.finished,
+			attempts = n.attempts + r.tried, refusals = n.refusals + r.refused, lease_until = NULL
+		FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::smallint[], $8::smallint[])
+			AS r(id, fence, state, outcome, next, finished, tried, refused)
+		WHERE n.id = r.id AND n.fence = r.fence AND n.state = 'claimed'`,
+		ids, fences, states, outcomes, next, finished, tried, refused)
+	if err != nil {
+		return 0, fmt.Errorf("record %d results: %w", n, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+func count(b bool) int16 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+const noticeColumns = `n.id, n.event_id, n.organization_id, n.rsvp_id, n.kind, n.channel, n.occurrence, n.due_at, n.useful_until,
+	n.epoch, n.state, n.reason, n.cause_type, n.cause_version, n.detail, n.planned_at, n.outcome, n.attempts, n.refusals,
+	n.fence, n.lease_until, n.finished_at`
+
+func collectNotices(rows pgx.Rows) ([]notice.Notice, error) {
+	var (
+		out                     []notice.Notice
+		n                       notice.Notice
+		useful, lease, finished timestamp
+		detail                  []byte
+	)
+	_, err := pgx.ForEachRow(rows, []any{
+		&n.ID, &n.EventID, &n.OrganizationID, &n.RSVPID, &n.Kind, &n.Channel, &n.Occurrence, &n.DueAt, &useful,
+		&n.Epoch, &n.State, &n.Reason, &n.CauseType, &n.CauseVersion, &detail, &n.PlannedAt, &n.Outcome, &n.Attempts, &n.Refusals,
+		&n.Fence, &lease, &finished,
+	}, func() error {
+		one := n
+		one.Detail = notice.Detail{}
+		one.DueAt, one.PlannedAt = n.DueAt.UTC(), n.PlannedAt.UTC()
+		one.UsefulUntil, one.LeaseUntil, one.FinishedAt = value(useful), value(lease), value(finished)
+		if err := json.Unmarshal(detail, &one.Detail); err != nil {
+			return fmt.Errorf("detail of notice %s: %w", n.ID, err)
+		}
+		out = append(out, one)
+		return nil
+	})
+	return out, err
+}
+
+// Backlog counts what is due at now and waits, up to 10,000, and tells since
+// when the oldest of it is due (zero: nothing is).
+func (s *Store) Backlog(ctx context.Context, now time.Time) (due int64, oldest time.Time, err error) {
+	var at timestamp
+	err = s.pool.QueryRow(ctx, `
+		SELECT count(*), min(due_at) FROM (
+			SELECT due_at FROM notifier.notification
+			WHERE state IN ('planned', 'failed') AND channel = $2 AND lane = ANY($3::smallint[]) AND next_at <= $1 LIMIT 10000) AS d`,
+		now, notice.ChannelMail, notice.Lanes).Scan(&due, &at)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("backlog: %w", err)
+	}
+	return due, value(at), nil
+}

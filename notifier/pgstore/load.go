@@ -1,0 +1,117 @@
+package pgstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// Load adds to claimed notices what is needed to write them, in one round
+// trip. Guests and events are shared by the deliveries that name them.
+func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time) ([]*notice.Delivery, error) {
+	var events, guests, orgs, answers, queued []string
+	for i := range claimed {
+		n := &claimed[i]
+		events, guests, orgs = append(events, n.EventID), append(guests, n.RSVPID), append(orgs, n.OrganizationID)
+		if n.Kind.IsAnswer() {
+			answers = append(answers, n.ID)
+		}
+		if n.Kind == notice.Waitlisted {
+			queued = append(queued, n.RSVPID)
+		}
+	}
+	var (
+		byEvent    map[string]*notice.Event
+		byGuest    map[string]*notice.Guest
+		byOrg      = map[string]*notice.Organization{}
+		superseded = map[string]bool{}
+		ahead      = map[string]int{}
+	)
+	b := &pgx.Batch{}
+	b.Queue(`SELECT `+eventColumns+` FROM notifier.event e WHERE e.id = ANY($1::uuid[])`, events).Query(func(rows pgx.Rows) (err error) {
+		byEvent, err = collectEvents(rows)
+		return err
+	})
+	b.Queue(`SELECT `+guestColumns+` FROM notifier.guest g WHERE g.rsvp_id = ANY($1::uuid[])`, guests).Query(func(rows pgx.Rows) (err error) {
+		byGuest, err = collectGuests(rows)
+		return err
+	})
+	b.Queue(`SELECT id, version, body FROM notifier.organization WHERE id = ANY($1::uuid[])`, orgs).Query(func(rows pgx.Rows) error {
+		return collectOrganizations(rows, byOrg)
+	})
+	if len(answers) > 0 {
+		b.Queue(`
+			SELECT n.id FROM notifier.notification n
+			WHERE n.id = ANY($1::uuid[]) AND EXISTS (
+				SELECT FROM notifier.notification l
+				WHERE l.rsvp_id = n.rsvp_id AND l.channel = n.channel AND l.kind = ANY($2::text[]) AND l.cause_version > n.cause_version
+				  AND (l.state IN ('claimed', 'sent', 'delivered') OR l.state IN ('planned', 'failed') AND l.next_at <= $3))`,
+			answers, kindNames(notice.AnswerKinds), now).Query(func(rows pgx.Rows) error {
+			return collectIDs(rows, superseded)
+		})
+	}
+	if len(queued) > 0 {
+		b.Queue(`
+			SELECT g.rsvp_id, (SELECT count(*) FROM notifier.guest a
+				WHERE a.event_id = g.event_id AND a.status = 'waitlisted' AND a.queued_version < g.queued_version)
+			FROM notifier.guest g WHERE g.rsvp_id = ANY($1::uuid[])`, queued).Query(func(rows pgx.Rows) error {
+			return collectCounts(rows, ahead)
+		})
+	}
+	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("load %d deliveries: %w", len(claimed), err)
+	}
+	out := make([]*notice.Delivery, len(claimed))
+	for i := range claimed {
+		n := claimed[i]
+		out[i] = &notice.Delivery{
+			Notice: n, Event: byEvent[n.EventID], Guest: byGuest[n.RSVPID], Organization: byOrg[n.OrganizationID],
+			Ahead: ahead[n.RSVPID], Superseded: superseded[n.ID],
+		}
+	}
+	return out, nil
+}
+
+func collectOrganizations(rows pgx.Rows, into map[string]*notice.Organization) error {
+	var (
+		id      string
+		version int64
+		body    []byte
+	)
+	_, err := pgx.ForEachRow(rows, []any{&id, &version, &body}, func() error {
+		var o contract.Organization
+		if err := json.Unmarshal(body, &o); err != nil {
+			return fmt.Errorf("body of organization %s: %w", id, err)
+		}
+		into[id] = &notice.Organization{ID: id, Version: version, Body: o}
+		return nil
+	})
+	return err
+}
+
+func collectIDs(rows pgx.Rows, into map[string]bool) error {
+	var id string
+	_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+		into[id] = true
+		return nil
+	})
+	return err
+}
+
+func collectCounts(rows pgx.Rows, into map[string]int) error {
+	var (
+		id string
+		n  int
+	)
+	_, err := pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+		into[id] = n
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,86 @@
+package pgstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// Add inserts notices in the state they have; one that exists already stays
+// as it is.
+func (t *Tx) Add(ctx context.Context, notices []*notice.Notice) error {
+	b := &pgx.Batch{}
+	for _, n := range notices {
+		detail, err := json.Marshal(n.Detail)
+		if err != nil {
+			return fmt.Errorf("detail of notice %s: %w", n.ID, err)
+		}
+		b.Queue(`
+			INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
+				next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at, outcome, finished_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+			ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.EventID, n.OrganizationID, n.RSVPID, n.Kind, n.Channel, n.Occurrence, n.Kind.Lane(), n.DueAt,
+			orNull(n.UsefulUntil), n.Epoch, n.State, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt, n.Outcome,
+			orNull(n.FinishedAt))
+	}
+	return t.send(ctx, b, "add notices")
+}
+
+// Void takes back what waits. Of a guest if rsvpIDs has any, else of all
+// guests of the event. No kinds means all kinds. held takes back only what was
+// never tried and is not due yet.
+func (t *Tx) Void(ctx context.Context, eventID string, rsvpIDs []string, kinds []notice.Kind, held bool, reason string, now time.Time) error {
+	column, ids := "rsvp_id", rsvpIDs
+	if len(rsvpIDs) == 0 {
+		column, ids = "event_id", []string{eventID}
+	}
+	_, err := t.tx.Exec(ctx, `
+		UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
+		WHERE `+column+` = ANY($1::uuid[]) AND state IN ('planned', 'failed')
+		  AND (cardinality($4::text[]) = 0 OR kind = ANY($4::text[]))
+		  AND (NOT $5 OR state = 'planned' AND attempts = 0 AND due_at > $3)`,
+		ids, reason, now, kindNames(kinds), held)
+	if err != nil {
+		return fmt.Errorf("void notices (%s): %w", reason, err)
+	}
+	return nil
+}
+
+// Fan adds one notice like n for each guest of its event with one of the
+// statuses, in one statement, and returns how many. The id is notice.ID,
+// computed by the database.
+func (t *Tx) Fan(ctx context.Context, n notice.Notice, statuses []string, reminders, updates bool) (int64, error) {
+	detail, err := json.Marshal(n.Detail)
+	if err != nil {
+		return 0, fmt.Errorf("detail of %s: %w", n.Kind, err)
+	}
+	tag, err := t.tx.Exec(ctx, `
+		INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
+			next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at)
+		SELECT encode(substring(sha256(convert_to(g.rsvp_id || '/' || $4::text || '/' || $5::text || '/' || $6::text, 'UTF8')) FOR 16), 'hex')::uuid,
+			g.event_id, g.organization_id, g.rsvp_id, $4, $5, $6, $7, $8, $8, $9, $10, 'planned', $11, $12, $13, $14, $15
+		FROM notifier.guest g
+		WHERE g.event_id = $1 AND g.status = ANY($2::text[]) AND NOT g.erased
+		  AND (NOT $3 OR g.reminders) AND (NOT $16 OR g.updates)
+		ON CONFLICT (id) DO NOTHING`,
+		n.EventID, statuses, reminders, n.Kind, n.Channel, n.Occurrence, n.Kind.Lane(), n.DueAt,
+		orNull(n.UsefulUntil), n.Epoch, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt, updates)
+	if err != nil {
+		return 0, fmt.Errorf("fan out %s of event %s: %w", n.Kind, n.EventID, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+func kindNames(kinds []notice.Kind) []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return names
+}

@@ -1,0 +1,181 @@
+// Package pgstore keeps the notifier's schema: what was seen of events and
+// guests, and the notices. Every method takes its time as an argument: the
+// clock of the database never decides what is due.
+package pgstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// Store is safe for concurrent use.
+type Store struct{ pool *pgxpool.Pool }
+
+// New takes a pool; its owner closes it.
+func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+
+// Tx plans for one batch of messages. Lock order: events by id, then guests,
+// then notices; the delivery side takes notices only, and skips locked ones.
+type Tx struct{ tx pgx.Tx }
+
+// Plan runs f in one transaction: what it records as seen and what it plans
+// are there together or not at all.
+func (s *Store) Plan(ctx context.Context, f func(*Tx) error) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return f(&Tx{tx: tx}) })
+	if err != nil {
+		return fmt.Errorf("plan a batch: %w", err)
+	}
+	return nil
+}
+
+// LockEvents returns what is kept of the events, making rows of version 0 for
+// those that are new, and holds their locks.
+func (t *Tx) LockEvents(ctx context.Context, ids, organizations []string) (map[string]*notice.Event, error) {
+	_, err := t.tx.Exec(ctx, `
+		INSERT INTO notifier.event (id, organization_id, version)
+		SELECT DISTINCT ON (i) i, o, 0 FROM unnest($1::uuid[], $2::uuid[]) AS n(i, o) ORDER BY i
+		ON CONFLICT (id) DO NOTHING`, ids, organizations)
+	if err != nil {
+		return nil, fmt.Errorf("new events: %w", err)
+	}
+	rows, err := t.tx.Query(ctx, `
+		SELECT `+eventColumns+` FROM notifier.event e WHERE e.id = ANY($1::uuid[]) ORDER BY e.id FOR UPDATE`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("lock events: %w", err)
+	}
+	return collectEvents(rows)
+}
+
+const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.body`
+
+func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
+	events := map[string]*notice.Event{}
+	var (
+		e     notice.Event
+		moved timestamp
+		body  []byte
+	)
+	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &body}, func() error {
+		one := e
+		one.MovedAt = value(moved)
+		if body != nil {
+			one.Known = true
+			if err := json.Unmarshal(body, &one.Body); err != nil {
+				return fmt.Errorf("body of event %s: %w", one.ID, err)
+			}
+		}
+		events[one.ID] = &one
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return events, nil
+}
+
+const guestColumns = `g.rsvp_id, g.event_id, g.organization_id, g.version, g.status, g.party_size, g.queued_version,
+	g.checked_in, g.epoch, g.locale, g.time_zone, g.updates, g.reminders, g.erased, g.sealed, g.quiet_until, g.told`
+
+// Guests returns those of the RSVPs that are known.
+func (t *Tx) Guests(ctx context.Context, ids []string) (map[string]*notice.Guest, error) {
+	rows, err := t.tx.Query(ctx, `SELECT `+guestColumns+` FROM notifier.guest g WHERE g.rsvp_id = ANY($1::uuid[])`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("guests: %w", err)
+	}
+	return collectGuests(rows)
+}
+
+func collectGuests(rows pgx.Rows) (map[string]*notice.Guest, error) {
+	guests := map[string]*notice.Guest{}
+	var (
+		g     notice.Guest
+		quiet timestamp
+	)
+	_, err := pgx.ForEachRow(rows, []any{
+		&g.RSVPID, &g.EventID, &g.OrganizationID, &g.Version, &g.Status, &g.PartySize, &g.QueuedVersion,
+		&g.CheckedIn, &g.Epoch, &g.Locale, &g.TimeZone, &g.Updates, &g.Reminders, &g.Erased, &g.Sealed, &quiet, &g.Told,
+	}, func() error {
+		one := g
+		one.QuietUntil = value(quiet)
+		one.Sealed = append([]byte(nil), g.Sealed...)
+		guests[one.RSVPID] = &one
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read guests: %w", err)
+	}
+	return guests, nil
+}
+
+// SaveEvents keeps the events as they are now.
+func (t *Tx) SaveEvents(ctx context.Context, events []*notice.Event) error {
+	b := &pgx.Batch{}
+	for _, e := range events {
+		var body []byte
+		if e.Known {
+			var err error
+			if body, err = json.Marshal(e.Body); err != nil {
+				return fmt.Errorf("body of event %s: %w", e.ID, err)
+			}
+		}
+		b.Queue(`UPDATE notifier.event SET organization_id = $2, version = $3, epoch = $4, checked_in = $5, moved_at = $6, body = $7
+			WHERE id = $1`, e.ID, e.OrganizationID, e.Version, e.Epoch, e.CheckedIn, orNull(e.MovedAt), body)
+	}
+	return t.send(ctx, b, "save events")
+}
+
+// SaveGuests keeps the guests as they are now.
+func (t *Tx) SaveGuests(ctx context.Context, guests []*notice.Guest) error {
+	b := &pgx.Batch{}
+	for _, g := range guests {
+		sealed := g.Sealed
+		if g.Erased || sealed == nil {
+			sealed = []byte{}
+		}
+		b.Queue(saveGuest, g.RSVPID, g.EventID, g.OrganizationID, g.Version, g.Status, g.PartySize, g.QueuedVersion, g.CheckedIn,
+			g.Epoch, g.Locale, g.TimeZone, g.Updates, g.Reminders, g.Erased, sealed, orNull(g.QuietUntil), g.Told)
+	}
+	return t.send(ctx, b, "save guests")
+}
+
+const saveGuest = `
+	INSERT INTO notifier.guest AS g (rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
+		checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+	ON CONFLICT (rsvp_id) DO UPDATE SET version = $4, status = $5, party_size = $6, queued_version = $7, checked_in = $8,
+		epoch = $9, locale = $10, time_zone = $11, updates = $12, reminders = $13, erased = $14, sealed = $15,
+		quiet_until = $16, told = $17
+	WHERE g.version < $4`
+
+// SaveOrganization keeps how an organization looks, without its members.
+func (t *Tx) SaveOrganization(ctx context.Context, o contract.Organization, version int64) error {
+	o.Members = nil
+	body, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("body of organization %s: %w", o.ID, err)
+	}
+	_, err = t.tx.Exec(ctx, `
+		INSERT INTO notifier.organization AS o (id, version, body) VALUES ($1, $2, $3)
+		ON CONFLICT (id) DO UPDATE SET version = $2, body = $3 WHERE o.version < $2`, o.ID, version, body)
+	if err != nil {
+		return fmt.Errorf("save organization %s: %w", o.ID, err)
+	}
+	return nil
+}
+
+func (t *Tx) send(ctx context.Context, b *pgx.Batch, what string) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := t.tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

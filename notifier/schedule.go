@@ -1,0 +1,77 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+)
+
+// gocron only ticks. It keeps nothing over a restart and forgets missed runs,
+// so what is due is never in a job: it is in rows, and a tick looks.
+const (
+	jobDue     = "notices-due"
+	jobReclaim = "leases-lost"
+	jobBacklog = "backlog"
+
+	reclaimEvery = 5 * time.Second
+	backlogEvery = 15 * time.Second
+)
+
+// schedule makes the scheduler; its jobs run under ctx.
+func (n *Notifier) schedule(ctx context.Context) (gocron.Scheduler, error) {
+	s, err := gocron.NewScheduler(gocron.WithClock(n.clock), gocron.WithLocation(time.UTC), gocron.WithStopTimeout(5*time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: %w", err)
+	}
+	for _, j := range []struct {
+		name  string
+		every time.Duration
+		run   func(ctx context.Context) error
+	}{
+		{jobDue, n.cfg.Tick, func(context.Context) error { n.wake(); return nil }},
+		{jobReclaim, reclaimEvery, n.reclaim},
+		{jobBacklog, backlogEvery, n.measure},
+	} {
+		task := func() {
+			if err := j.run(ctx); err != nil && ctx.Err() == nil {
+				n.log.WarnContext(ctx, "scheduled work failed, next time again", "job", j.name, "error", err)
+			}
+		}
+		_, err := s.NewJob(gocron.DurationJob(j.every), gocron.NewTask(task),
+			gocron.WithName(j.name), gocron.WithSingletonMode(gocron.LimitModeReschedule))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("job %s: %w", j.name, err), s.Shutdown())
+		}
+	}
+	return s, nil
+}
+
+// reclaim takes back what a dead or hanging notifier had claimed.
+func (n *Notifier) reclaim(ctx context.Context) error {
+	lost, err := n.store.Reclaim(ctx, n.clock.Now().UTC())
+	if err != nil {
+		return err
+	}
+	if lost > 0 {
+		n.log.WarnContext(ctx, "took back notices whose holder is gone", "count", lost)
+		n.wake()
+	}
+	return nil
+}
+
+func (n *Notifier) measure(ctx context.Context) error {
+	now := n.clock.Now().UTC()
+	due, oldest, err := n.store.Backlog(ctx, now)
+	if err != nil {
+		return err
+	}
+	var waited time.Duration
+	if !oldest.IsZero() {
+		waited = now.Sub(oldest)
+	}
+	n.metrics.backlog(due, waited)
+	return nil
+}

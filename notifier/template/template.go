@@ -1,0 +1,360 @@
+// Package template writes mail: a notice becomes a subject, a text and an HTML
+// part in the guest's language and zone. It is pure: the same content gives the
+// same words, which the golden files pin.
+package template
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"regexp"
+	"strings"
+	"text/template"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+//go:embed layout.html layout.txt
+var layoutFiles embed.FS
+
+// TicketCID is the content id of the ticket's picture in the HTML part.
+const TicketCID = "ticket.png"
+
+// Content is what a mail is written from.
+type Content struct {
+	Delivery *notice.Delivery
+	Name     string // of the guest
+	Now      time.Time
+	// Links; those that the kind does not need stay empty.
+	Manage      string // see or change the answer
+	Page        string // the event's public page
+	Unsubscribe string
+	Ticket      bool // a picture with TicketCID is embedded
+}
+
+// Mail is a written mail.
+type Mail struct {
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// Writer holds the parsed layouts and languages. Safe for concurrent use.
+type Writer struct {
+	locales map[string]*locale
+	match   language.Matcher
+	html    *htmltemplate.Template
+	text    *template.Template
+}
+
+// New parses what is embedded.
+func New() (*Writer, error) {
+	locales, err := loadLocales()
+	if err != nil {
+		return nil, err
+	}
+	tags := make([]language.Tag, len(Languages))
+	for i, name := range Languages {
+		tags[i] = language.MustParse(name)
+	}
+	w := &Writer{locales: locales, match: language.NewMatcher(tags)}
+	if w.html, err = htmltemplate.ParseFS(layoutFiles, "layout.html"); err != nil {
+		return nil, fmt.Errorf("layout of mail: %w", err)
+	}
+	if w.text, err = template.ParseFS(layoutFiles, "layout.txt"); err != nil {
+		return nil, fmt.Errorf("layout of mail: %w", err)
+	}
+	return w, nil
+}
+
+// Language picks what a guest reads: "pt-BR" is pt, "da" is the first.
+func (w *Writer) Language(wanted string) string {
+	_, i, confidence := w.match.Match(language.Make(wanted))
+	if confidence == language.No {
+		return Languages[0]
+	}
+	return Languages[i]
+}
+
+// fields are what the phrases may name.
+type fields struct {
+	Title, Name, Organizer, Starts, StartsIn, Deadline, Subject, Body string
+	Position                                                          int
+	ByOrganizer                                                       bool
+}
+
+// view is what the layouts may name.
+type view struct {
+	Language, Subject, Heading string
+	Lead                       []string // paragraphs
+	Notes                      []string
+	Rows                       []row
+	Button                     *link
+	More                       []link
+	Ticket, TicketHint         string
+	CID                        htmltemplate.URL // a constant of ours: the scheme cid: is not one that html/template lets through
+	Why                        string
+	Unsubscribe                *link
+	Primary, Background        string
+	Organizer                  string
+}
+
+type row struct{ Label, Value, Link, Was string }
+
+type link struct{ Label, URL string }
+
+// Write writes the mail of a delivery whose event and guest are known.
+func (w *Writer) Write(c Content) (Mail, error) {
+	l := w.locales[w.Language(c.Delivery.Guest.Locale)]
+	f, err := l.fields(c)
+	if err != nil {
+		return Mail{}, err
+	}
+	v, err := l.view(c, f)
+	if err != nil {
+		return Mail{}, err
+	}
+	var text, html bytes.Buffer
+	if err := w.text.ExecuteTemplate(&text, "layout.txt", v); err != nil {
+		return Mail{}, fmt.Errorf("text of %s: %w", c.Delivery.Notice.Kind, err)
+	}
+	if err := w.html.ExecuteTemplate(&html, "layout.html", v); err != nil {
+		return Mail{}, fmt.Errorf("html of %s: %w", c.Delivery.Notice.Kind, err)
+	}
+	return Mail{Subject: v.Subject, Text: tidy(text.String()), HTML: html.String()}, nil
+}
+
+func (l *locale) fields(c Content) (fields, error) {
+	d := c.Delivery
+	e := &d.Event.Body
+	f := fields{
+		Title: oneLine(e.Title), Name: oneLine(c.Name), Organizer: organizer(d), StartsIn: l.span(e.StartsAt.Sub(c.Now)),
+		Position: d.Ahead + 1, ByOrganizer: d.Notice.Detail.By == "member",
+		Subject: oneLine(d.Notice.Detail.Subject), Body: d.Notice.Detail.Body,
+	}
+	var err error
+	if f.Starts, err = l.moment(e.StartsAt, eventZone(e)); err != nil {
+		return f, err
+	}
+	if at := d.Notice.Detail.Deadline; at != nil {
+		f.Deadline, err = l.moment(*at, guestZone(d))
+	}
+	return f, err
+}
+
+func (l *locale) view(c Content, f fields) (*view, error) {
+	d, p := c.Delivery, l.Mails[c.Delivery.Notice.Kind]
+	v := &view{Language: l.name, CID: "cid:" + TicketCID, Organizer: f.Organizer, Primary: "#3b49a6", Background: "#f4f4f7"}
+	if d.Organization != nil && d.Organization.Body.Colors != nil {
+		v.Primary = color(d.Organization.Body.Colors.Primary, v.Primary)
+		v.Background = color(d.Organization.Body.Colors.Background, v.Background)
+	}
+	var lead string
+	for _, part := range []struct {
+		t    *template.Template
+		into *string
+	}{{p.subject, &v.Subject}, {p.heading, &v.Heading}, {p.lead, &lead}, {l.why, &v.Why}} {
+		var b strings.Builder
+		if err := part.t.Execute(&b, f); err != nil {
+			return nil, fmt.Errorf("phrase of %s in %s: %w", d.Notice.Kind, l.name, err)
+		}
+		*part.into = b.String()
+	}
+	v.Subject = oneLine(v.Subject)
+	v.Lead = paragraphs(lead)
+	l.notes(v, d)
+	if err := l.rows(v, c); err != nil {
+		return nil, err
+	}
+	l.links(v, c)
+	if c.Ticket {
+		v.Ticket, v.TicketHint = l.Words.Ticket, l.Words.TicketHint
+	}
+	if c.Unsubscribe != "" {
+		var b strings.Builder
+		if err := l.unsubscribe.Execute(&b, f); err != nil {
+			return nil, err
+		}
+		v.Unsubscribe = &link{Label: b.String(), URL: c.Unsubscribe}
+	}
+	return v, nil
+}
+
+// notes are what the moment adds to the lead.
+func (l *locale) notes(v *view, d *notice.Delivery) {
+	if d.Notice.Kind == notice.Waitlisted {
+		if d.Ahead == 0 {
+			v.Notes = append(v.Notes, l.Words.First)
+		} else {
+			v.Notes = append(v.Notes, l.count(l.Words.Ahead, d.Ahead))
+		}
+	}
+	switch d.Notice.Kind {
+	case notice.EventCancelled, notice.EventMoved, notice.Cancelled, notice.Rejected:
+		if reason := strings.TrimSpace(d.Notice.Detail.Reason); reason != "" && d.Notice.Detail.By != "guest" {
+			v.Notes = append(v.Notes, "“"+oneLine(reason)+"”")
+		}
+	}
+}
+
+// rows are the facts: when, where, how many.
+func (l *locale) rows(v *view, c Content) error {
+	d := c.Delivery
+	e := &d.Event.Body
+	zone := eventZone(e)
+	start, err := l.moment(e.StartsAt, zone)
+	if err != nil {
+		return err
+	}
+	ends := l.clock(e.EndsAt.In(zone))
+	if !sameDay(e.StartsAt.In(zone), e.EndsAt.In(zone)) {
+		if ends, err = l.moment(e.EndsAt, zone); err != nil {
+			return err
+		}
+	}
+	when := row{Label: l.Words.When, Value: start + " " + l.Words.Until + " " + ends}
+	if own := guestZone(d); differs(own, zone, e.StartsAt) {
+		mine, err := l.moment(e.StartsAt, own)
+		if err != nil {
+			return err
+		}
+		when.Value += "; " + l.Words.YourTime + ": " + mine
+	}
+	if was := d.Notice.Detail.WasStart; was != nil {
+		old, err := l.moment(*was, zone)
+		if err != nil {
+			return err
+		}
+		when.Was = l.Words.Was + " " + old
+	}
+	v.Rows = append(v.Rows, when)
+	if where := Place(e); where != "" {
+		r := row{Label: l.Words.Where, Value: where}
+		if d.Notice.Detail.WasPlace != "" && d.Notice.Kind == notice.EventMoved {
+			r.Was = l.Words.Was + " " + oneLine(d.Notice.Detail.WasPlace)
+		}
+		v.Rows = append(v.Rows, r)
+	} else if e.Online || e.OnlineURL != "" {
+		v.Rows = append(v.Rows, row{Label: l.Words.Where, Value: l.Words.Online})
+	}
+	// The link to join goes only to those who have a seat.
+	if seated(d) && e.OnlineURL != "" {
+		v.Rows = append(v.Rows, row{Label: l.Words.Join, Value: e.OnlineURL, Link: e.OnlineURL})
+	}
+	if d.Guest.PartySize > 1 && showsParty(d.Notice.Kind) {
+		v.Rows = append(v.Rows, row{Label: l.Words.Party, Value: l.count(l.Words.Person, d.Guest.PartySize)})
+	}
+	return nil
+}
+
+// links: one button for what the guest should do, the rest below.
+func (l *locale) links(v *view, c Content) {
+	manage := link{Label: l.Words.Manage, URL: c.Manage}
+	switch c.Delivery.Notice.Kind {
+	case notice.PendingAddress:
+		v.Button = &link{Label: l.Words.Confirm, URL: c.Manage}
+	case notice.Offer:
+		v.Button = &link{Label: l.Words.Accept, URL: c.Manage}
+	case notice.ThankYou:
+		v.Button = &link{Label: l.Words.Survey, URL: c.Manage}
+	case notice.OfferExpired, notice.PendingExpired, notice.Rejected:
+		v.Button = &link{Label: l.Words.Page, URL: c.Page}
+		return
+	default:
+		v.Button = &manage
+	}
+	if c.Page != "" {
+		v.More = append(v.More, link{Label: l.Words.Page, URL: c.Page})
+	}
+}
+
+func seated(d *notice.Delivery) bool {
+	return d.Guest.Status == contract.StatusConfirmed && d.Event.Body.Status == contract.EventPublished
+}
+
+func showsParty(k notice.Kind) bool {
+	switch k {
+	case notice.Confirmation, notice.Waitlisted, notice.Promoted, notice.Offer, notice.Changed, notice.Maybe, notice.Reminder:
+		return true
+	default:
+		return false
+	}
+}
+
+func organizer(d *notice.Delivery) string {
+	if d.Organization != nil && d.Organization.Body.Name != "" {
+		return oneLine(d.Organization.Body.Name)
+	}
+	return "Turnout"
+}
+
+// Place is the venue in one line; empty when the event is online only.
+func Place(e *contract.Event) string {
+	if e.Venue == nil {
+		return ""
+	}
+	var parts []string
+	for _, s := range []string{e.Venue.Name, e.Venue.Address, e.Venue.City} {
+		if s = oneLine(s); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func eventZone(e *contract.Event) *time.Location { return zone(e.TimeZone, time.UTC) }
+
+func guestZone(d *notice.Delivery) *time.Location {
+	return zone(d.Guest.TimeZone, eventZone(&d.Event.Body))
+}
+
+func zone(name string, otherwise *time.Location) *time.Location {
+	if name == "" {
+		return otherwise
+	}
+	if l, err := time.LoadLocation(name); err == nil {
+		return l
+	}
+	return otherwise
+}
+
+// differs compares what the clocks show, not the zones' names.
+func differs(a, b *time.Location, at time.Time) bool {
+	_, x := at.In(a).Zone()
+	_, y := at.In(b).Zone()
+	return x != y
+}
+
+func sameDay(a, b time.Time) bool { return a.YearDay() == b.YearDay() && a.Year() == b.Year() }
+
+var hexColor = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// color refuses what is no colour: the value goes into a style attribute.
+func color(s, otherwise string) string {
+	if hexColor.MatchString(s) {
+		return s
+	}
+	return otherwise
+}
+
+// oneLine keeps what people typed from adding headers or lines.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func paragraphs(s string) []string {
+	var out []string
+	for _, p := range strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n\n") {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+var manyLines = regexp.MustCompile(`\n{3,}`)
+
+func tidy(s string) string { return strings.TrimSpace(manyLines.ReplaceAllString(s, "\n\n")) + "\n" }

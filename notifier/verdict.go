@@ -1,0 +1,100 @@
+package notifier
+
+import (
+	"errors"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"github.com/turnout-events/turnout/notifier/notice"
+	"github.com/turnout-events/turnout/notifier/pgstore"
+)
+
+const (
+	// maxRefusals: a permanent refusal is believed the third time, because
+	// servers give 5xx for greylisting and full disks too.
+	maxRefusals = 3
+	// giveUp is how long a notice is tried against temporary refusals.
+	giveUp = 24 * time.Hour
+	// minAttempts keeps a notice that waited long for us from dying at once.
+	minAttempts = 3
+	firstPause  = 10 * time.Second
+	longPause   = 30 * time.Minute
+)
+
+// verdict says what becomes of a notice after an attempt.
+func verdict(n *notice.Notice, err error, now time.Time) pgstore.Result {
+	var (
+		refusal    *notice.Refusal
+		impossible *notice.Impossible
+	)
+	switch {
+	case err == nil:
+		return pgstore.Result{State: notice.Sent, Outcome: "accepted", Tried: true, Finished: now}
+	case errors.As(err, &impossible):
+		return pgstore.Result{State: notice.Void, Outcome: impossible.Reason, Finished: now}
+	case errors.Is(err, notice.ErrUnreachable):
+		return pgstore.Result{State: notice.Planned, Outcome: notice.ErrUnreachable.Error()}
+	case errors.As(err, &refusal):
+		r := pgstore.Result{State: notice.Failed, Outcome: refusal.Words, Tried: true, Refused: refusal.Permanent}
+		if refusal.Permanent && n.Refusals+1 >= maxRefusals || tooLong(n, now) {
+			r.State, r.Finished = notice.Dead, now
+			return r
+		}
+		r.NextAt = now.Add(backOff(n))
+		return r
+	case errors.Is(err, notice.ErrInDoubt):
+		return pgstore.Result{State: notice.Failed, Outcome: notice.ErrInDoubt.Error(), Tried: true, NextAt: now.Add(backOff(n))}
+	default: // ours: a template, a key
+		r := pgstore.Result{State: notice.Failed, Outcome: "cannot-be-written", Tried: true, Refused: true, NextAt: now.Add(backOff(n))}
+		if n.Refusals+1 >= maxRefusals {
+			r.State, r.Finished = notice.Dead, now
+		}
+		return r
+	}
+}
+
+func tooLong(n *notice.Notice, now time.Time) bool {
+	return n.Attempts+1 >= minAttempts && now.Sub(n.DueAt) > giveUp
+}
+
+// backOff doubles with each attempt and differs by notice, so that what failed
+// together does not come back together.
+func backOff(n *notice.Notice) time.Duration {
+	pause := min(firstPause<<min(n.Attempts, 10), longPause)
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(n.ID))
+	return pause + pause*time.Duration(h.Sum32()%256)/1024 // up to a quarter more
+}
+
+// breaker keeps a channel from being hammered while its other side is away.
+// Nothing is claimed while it is open.
+type breaker struct {
+	mu    sync.Mutex
+	until time.Time
+	pause time.Duration
+}
+
+const breakerMax = 15 * time.Second
+
+func (b *breaker) open(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return now.Before(b.until)
+}
+
+func (b *breaker) failed(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Before(b.until) {
+		return // the others that were under way fail too: one failure
+	}
+	b.pause = min(max(2*b.pause, 500*time.Millisecond), breakerMax)
+	b.until = now.Add(b.pause)
+}
+
+func (b *breaker) worked() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pause, b.until = 0, time.Time{}
+}
