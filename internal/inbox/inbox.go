@@ -144,3 +144,6 @@ func (s *session) Data(r io.Reader) error {
 func (s *session) Reset() { s.from, s.to = "", nil }
 
 func (s *session) Logout() error { return nil }
+
+// Messages lists what came to an address, newest first; all if it is empty.
+func (b *Inbox) Messages(to string) []Message { return b.store.find(to, mostLimit) }
