@@ -1,0 +1,109 @@
+// Package httpapi is the HTTP surface of the read side: one file per resource,
+// each decode → reader → encode. Start with Routes.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/httpserver"
+	"github.com/turnout-events/turnout/internal/token"
+	"github.com/turnout-events/turnout/query/reader"
+)
+
+// Headers of ours.
+const (
+	HeaderMinVersion = "Turnout-Min-Version"
+	HeaderVersion    = "Turnout-Version"
+	HeaderDegraded   = "Turnout-Degraded"
+)
+
+// Verifier checks a member's access token; *token.Verifier does.
+type Verifier interface {
+	Verify(ctx context.Context, bearer string) (account string, err error)
+}
+
+// API answers reads.
+type API struct {
+	Stores   *reader.Stores
+	Hub      *reader.Hub
+	Cache    *reader.Cache
+	Verifier Verifier
+	Manage   *token.Manager
+	Tickets  *token.Tickets
+	Sessions *token.Sessions
+	Now      func() time.Time
+	Log      *slog.Logger
+	Draining <-chan struct{} // streams end when it closes
+	// Public is the origin that people see, for links: https://example.org.
+	Public string
+}
+
+// requestBound ends what would hang: a store that neither answers nor refuses.
+const requestBound = 1950 * time.Millisecond
+
+// Routes registers all.
+func (a *API) Routes(e *gin.Engine) {
+	get := func(path string, f func(*gin.Context) error) {
+		h := a.bounded(f)
+		e.GET(path, h)
+		e.HEAD(path, h)
+	}
+	get("/v1/events", a.searchEvents)
+	get("/v1/events/:id", a.event)
+	get("/v1/events/:id/availability", a.availability)
+	e.GET("/v1/events/:id/availability/stream", a.unbounded(a.stream))
+	get("/v1/rsvps/:id", a.rsvp)
+	get("/v1/me", a.me)
+	get("/v1/organizations", a.organizations)
+	get("/v1/organizations/:id/members", a.members)
+	get("/v1/organizations/:id/events", a.organizationEvents)
+	get("/v1/events/:id/guests", a.guests)
+}
+
+func (a *API) bounded(f func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), requestBound)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+		a.answer(c, f)
+	}
+}
+
+func (a *API) unbounded(f func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) { a.answer(c, f) }
+}
+
+func (a *API) answer(c *gin.Context, f func(*gin.Context) error) {
+	err := f(c)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, context.DeadlineExceeded) && fault.As(err) == nil {
+		err = fault.ErrUnavailable.Detailf("A store did not answer in time.").Because(err)
+	}
+	if reader.Away(err) && fault.As(err) == nil {
+		err = fault.ErrUnavailable.Because(err)
+	}
+	httpserver.Problem(c, err)
+}
+
+// sendJSON answers bytes that are JSON, or 304 when the client has them.
+func sendJSON(c *gin.Context, etag string, body []byte) error {
+	if etag != "" {
+		c.Header("ETag", etag)
+		if matches(c.GetHeader("If-None-Match"), etag) {
+			c.Status(http.StatusNotModified)
+			c.Writer.WriteHeaderNow()
+			return nil
+		}
+	}
+	c.Data(http.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}

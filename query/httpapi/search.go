@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/query/reader"
+)
+
+// maxRadius is half of the way around the earth, in km.
+const maxRadius = 20_040
+
+var searchParams = []string{"q", "in", "prefix", "near", "radius", "bbox", "from", "to", "time_zone", "category", "tag", "city",
+	"country", "online", "status", "past", "available", "sort", "limit", "cursor"}
+
+// searchEvents answers GET /v1/events.
+func (a *API) searchEvents(c *gin.Context) error {
+	p := paramsOf(c, searchParams...)
+	q := searchOf(p)
+	if err := p.err(); err != nil {
+		return err
+	}
+	return a.search(c, q, p.values.Get("cursor"), true)
+}
+
+func searchOf(p *params) reader.Search {
+	zone := p.zone("time_zone")
+	q := reader.Search{
+		Q: p.text("q"), TitleOnly: p.oneOf("in", "all", "title", "all") == "title", Prefix: p.flag("prefix"),
+		From: p.moment("from", zone), To: p.moment("to", zone),
+		Category: p.text("category"), City: p.text("city"), Country: country(p),
+		Online: p.boolean("online"), Available: p.boolean("available"),
+		Status: p.oneOf("status", contract.EventPublished, contract.EventPublished, contract.EventCancelled, reader.StatusAll),
+		Past:   p.flag("past"), Limit: p.limit(),
+	}
+	for _, t := range p.values["tag"] {
+		if t = strings.TrimSpace(t); t != "" && len(t) <= maxText {
+			q.Tags = append(q.Tags, t)
+		} else {
+			p.complain("tag", "must not be empty, or long")
+		}
+	}
+	if q.From != nil && q.To != nil && q.To.Before(*q.From) {
+		p.complain("to", "is before from")
+	}
+	where(p, &q)
+	fallback := reader.SortDate
+	if q.Q != "" {
+		fallback = reader.SortRelevance
+	}
+	q.Sort = p.oneOf("sort", fallback, reader.SortRelevance, reader.SortDate, reader.SortDistance, reader.SortPopular)
+	if q.Sort == reader.SortDistance && q.Near == nil {
+		p.complain("sort", "distance needs near")
+	}
+	if q.Sort == reader.SortRelevance && q.Q == "" {
+		q.Sort = reader.SortDate // all are equally relevant
+	}
+	return q
+}
+
+func country(p *params) string {
+	v := strings.ToUpper(p.text("country"))
+	if v != "" && (len(v) != 2 || strings.Trim(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		p.complain("country", "must be two letters (ISO 3166-1)")
+	}
+	return v
+}
+
+func where(p *params, q *reader.Search) {
+	if n := p.numbers("near", 2); n != nil {
+		p.lat("near", n[0])
+		p.lon("near", n[1])
+		q.Near = &reader.Near{Lat: n[0], Lon: n[1]}
+	}
+	if r := p.numbers("radius", 1); r != nil {
+		switch {
+		case !p.has("near"):
+			p.complain("radius", "needs near")
+		case r[0] <= 0 || r[0] > maxRadius:
+			p.complain("radius", "must be more than 0 and at most 20040 km")
+		case q.Near != nil:
+			q.Near.Radius = r[0]
+		}
+	}
+	if b := p.numbers("bbox", 4); b != nil {
+		p.lon("bbox", b[0])
+		p.lat("bbox", b[1])
+		p.lon("bbox", b[2])
+		p.lat("bbox", b[3])
+		if b[1] > b[3] {
+			p.complain("bbox", "south is north of north: west,south,east,north")
+		}
+		q.Box = &reader.Box{West: b[0], South: b[1], East: b[2], North: b[3]}
+	}
+}
+
+// search answers a page; what many ask for at once is asked for once.
+func (a *API) search(c *gin.Context, q reader.Search, cursor string, public bool) error {
+	ctx := c.Request.Context()
+	want, err := least(c)
+	if err != nil {
+		return err
+	}
+	load := func(ctx context.Context) ([]byte, error) {
+		page, err := a.Stores.Search(ctx, q, cursor, a.Now())
+		if err != nil {
+			return nil, err
+		}
+		return pageJSON(page)
+	}
+	var body []byte
+	switch {
+	case want.Version > 0:
+		if err = a.Stores.Visible(ctx, document.Listings, want); err == nil {
+			body, err = load(ctx)
+		}
+	case public:
+		c.Header("Cache-Control", "public, max-age=1")
+		body, err = a.Cache.Get(ctx, c.Request.URL.RawQuery, load)
+	default:
+		c.Header("Cache-Control", "private, no-cache")
+		body, err = load(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, etagOf(body), body)
+}
+
+func pageJSON(p reader.Page) ([]byte, error) {
+	out := make([]byte, 0, 4096)
+	out = append(out, `{"items":[`...)
+	for i, f := range p.Items {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = foundJSON(out, f); err != nil {
+			return nil, err
+		}
+	}
+	out = append(out, `],"next_cursor":`...)
+	if p.NextCursor == "" {
+		out = append(out, `null`...)
+	} else {
+		out = strconv.AppendQuote(out, p.NextCursor)
+	}
+	out = append(out, `,"total":`...)
+	out = strconv.AppendInt(out, p.Total, 10)
+	out = append(out, `,"fuzzy":`...)
+	out = strconv.AppendBool(out, p.Fuzzy)
+	facets, err := json.Marshal(p.Facets)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, `,"facets":`...)
+	return append(append(out, facets...), '}'), nil
+}
+
+func foundJSON(out []byte, f reader.Found) ([]byte, error) {
+	var head struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(f.Raw, &head); err != nil {
+		return nil, err
+	}
+	return eventJSON(out, head.ID, f.Raw, f.Version, f.Seats, f.DistanceKM)
+}

@@ -1,0 +1,268 @@
+package reader
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/turnout-events/turnout/internal/document"
+)
+
+// Hub holds the process's one subscription to the seats of all events. It keeps
+// the latest seats of the events that somebody asks for, and wakes viewers. A
+// viewer that is slow finds the latest when it comes back: nothing queues.
+type Hub struct {
+	stores *Stores
+	log    *slog.Logger
+
+	connected atomic.Bool
+	mu        sync.RWMutex
+	entries   map[string]*entry
+
+	hits, misses prometheus.Counter
+	viewers      prometheus.Gauge
+}
+
+// maxEntries bounds the events kept in memory; those with viewers stay.
+const maxEntries = 20_000
+
+// entryFresh bounds how old an entry may be. The subscription keeps it new; this
+// is for a message lost by pub/sub, which promises nothing.
+const entryFresh = time.Second
+
+type entry struct {
+	mu      sync.Mutex
+	seats   Seats
+	read    time.Time // when it was last read from the store; zero: not yet
+	viewers map[chan struct{}]struct{}
+}
+
+// NewHub registers its metrics.
+func NewHub(stores *Stores, registry prometheus.Registerer, log *slog.Logger) (*Hub, error) {
+	h := &Hub{
+		stores: stores, log: log, entries: map[string]*entry{},
+		hits: prometheus.NewCounter(prometheus.CounterOpts{Name: "turnout_query_seats_cache_hits_total",
+			Help: "Reads of seats answered from memory."}),
+		misses: prometheus.NewCounter(prometheus.CounterOpts{Name: "turnout_query_seats_cache_misses_total",
+			Help: "Reads of seats that asked a store."}),
+		viewers: prometheus.NewGauge(prometheus.GaugeOpts{Name: "turnout_query_stream_viewers",
+			Help: "Open streams of seats."}),
+	}
+	for _, c := range []prometheus.Collector{h.hits, h.misses, h.viewers} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// Run listens until ctx ends. While Redis is away nothing is answered from
+// memory.
+func (h *Hub) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		h.listen(ctx)
+		h.connected.Store(false)
+		timer := time.NewTimer(200 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+func (h *Hub) listen(ctx context.Context) {
+	sub := h.stores.Redis.Subscribe(ctx, h.stores.Redis.Channel(document.ChannelAvailability))
+	defer func() { _ = sub.Close() }()
+	if _, err := sub.Receive(ctx); err != nil {
+		return
+	}
+	h.catchUp(ctx)
+	h.connected.Store(true)
+	// The ping finds a dead connection; without it a silent one looks like a
+	// quiet night.
+	messages := sub.Channel(redis.WithChannelHealthCheckInterval(2*time.Second), redis.WithChannelSize(10_000))
+	probe := time.NewTicker(time.Second)
+	defer probe.Stop()
+	for {
+		select {
+		case m, ok := <-messages:
+			if !ok {
+				return
+			}
+			h.take(m.Payload)
+		case <-probe.C:
+			if err := h.stores.Redis.Ping(ctx).Err(); err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// catchUp reads again what viewers wait for: messages were missed.
+func (h *Hub) catchUp(ctx context.Context) {
+	h.mu.RLock()
+	var watched []string
+	for id, e := range h.entries {
+		e.mu.Lock()
+		e.read = time.Time{}
+		if len(e.viewers) > 0 {
+			watched = append(watched, id)
+		}
+		e.mu.Unlock()
+	}
+	h.mu.RUnlock()
+	for _, id := range watched {
+		if seats, err := h.stores.Seats(ctx, id); err == nil {
+			h.entry(id).set(seats, time.Time{})
+		}
+	}
+}
+
+func (h *Hub) take(payload string) {
+	a, err := document.DecodeAvailability([]byte(payload))
+	if err != nil {
+		h.log.Error("message of seats not understood", "error", err)
+		return
+	}
+	h.mu.RLock()
+	e := h.entries[a.EventID]
+	h.mu.RUnlock()
+	if e != nil {
+		e.update([]byte(payload), a.Version)
+	}
+}
+
+// entry gives the event's entry. It must exist before the store is read: a
+// message that comes between the two then finds it.
+func (h *Hub) entry(eventID string) *entry {
+	h.mu.RLock()
+	e := h.entries[eventID]
+	h.mu.RUnlock()
+	if e != nil {
+		return e
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e = h.entries[eventID]; e == nil {
+		if len(h.entries) >= maxEntries {
+			h.shrink()
+		}
+		e = &entry{viewers: map[chan struct{}]struct{}{}}
+		h.entries[eventID] = e
+	}
+	return e
+}
+
+func (h *Hub) shrink() {
+	for id, e := range h.entries {
+		e.mu.Lock()
+		idle := len(e.viewers) == 0
+		e.mu.Unlock()
+		if idle {
+			delete(h.entries, id)
+		}
+	}
+}
+
+// Seats answers from memory while the subscription lives, else from the store.
+func (h *Hub) Seats(ctx context.Context, eventID string) (Seats, error) {
+	e := h.entry(eventID)
+	if h.connected.Load() {
+		if seats, ok := e.get(time.Now()); ok {
+			h.hits.Inc()
+			return seats, nil
+		}
+	}
+	h.misses.Inc()
+	began := time.Now()
+	seats, err := h.stores.Seats(ctx, eventID)
+	if err != nil {
+		return seats, err
+	}
+	if seats.Degraded != "" || !seats.Event.Public() {
+		return seats, nil
+	}
+	return e.set(seats, began), nil
+}
+
+func (e *entry) get(now time.Time) (Seats, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seats, !e.read.IsZero() && now.Sub(e.read) < entryFresh
+}
+
+// set keeps what was read from the store, unless memory is newer, and gives
+// what is kept.
+func (e *entry) set(s Seats, at time.Time) Seats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.Version >= e.seats.Version {
+		grew := s.Version > e.seats.Version
+		e.seats = s
+		if grew {
+			e.wake()
+		}
+	}
+	e.seats.Event = s.Event
+	e.read = at
+	return e.seats
+}
+
+func (e *entry) update(body []byte, version int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if version > e.seats.Version {
+		e.seats.Body, e.seats.Version, e.seats.Degraded = body, version, ""
+		e.wake()
+	}
+}
+
+func (e *entry) wake() {
+	for v := range e.viewers {
+		select {
+		case v <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}
+
+// View calls the returned function's channel whenever the event's seats have
+// changed; Latest gives them.
+type View struct {
+	hub     *Hub
+	entry   *entry
+	Changed chan struct{}
+}
+
+// Watch opens a view; Close it.
+func (h *Hub) Watch(eventID string) *View {
+	v := &View{hub: h, entry: h.entry(eventID), Changed: make(chan struct{}, 1)}
+	v.entry.mu.Lock()
+	v.entry.viewers[v.Changed] = struct{}{}
+	v.entry.mu.Unlock()
+	h.viewers.Inc()
+	return v
+}
+
+// Latest gives the seats as last heard of.
+func (v *View) Latest() Seats {
+	v.entry.mu.Lock()
+	defer v.entry.mu.Unlock()
+	return v.entry.seats
+}
+
+// Close ends the view.
+func (v *View) Close() {
+	v.entry.mu.Lock()
+	delete(v.entry.viewers, v.Changed)
+	v.entry.mu.Unlock()
+	v.hub.viewers.Dec()
+}

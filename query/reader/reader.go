@@ -1,0 +1,119 @@
+// Package reader reads the read stores for query: what each answers, how long
+// it may take, and what is served instead when one is away.
+package reader
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/redisconn"
+)
+
+// The faults that readers return.
+var (
+	ErrNotYetVisible = fault.New(fault.Conflict, "not-yet-visible", "The read store has not come that far")
+	ErrSearchAway    = fault.New(fault.Unavailable, "search-unavailable", "Search is away for the moment")
+	ErrSeatsAway     = fault.New(fault.Unavailable, "seats-unavailable", "The seats cannot be read for the moment")
+	ErrCursor        = fault.New(fault.Invalid, "invalid-cursor", "This cursor does not belong to this query")
+)
+
+// The parts of an answer that came from elsewhere or are missing, for the
+// header Turnout-Degraded.
+const (
+	DegradedSearch = "search" // Elasticsearch is away: from the copy in Redis
+	DegradedSeats  = "seats"  // Redis is away or empty: seats as the listing has them
+)
+
+// Patience is how long a read waits for its store to come as far as asked.
+const Patience = 2 * time.Second
+
+// Stores are both read stores, each behind a circuit breaker. Safe for
+// concurrent use.
+type Stores struct {
+	Elastic *elastic.Client
+	Redis   *redisconn.Conn
+	log     *slog.Logger
+	search  *gobreaker.CircuitBreaker[any]
+	seats   *gobreaker.CircuitBreaker[any]
+}
+
+// NewStores wraps the clients.
+func NewStores(es *elastic.Client, rd *redisconn.Conn, log *slog.Logger) *Stores {
+	return &Stores{Elastic: es, Redis: rd, log: log, search: breaker("elasticsearch", log), seats: breaker("redis", log)}
+}
+
+// breaker opens after five failures in a row and lets one request probe each
+// second, so that a store that is away costs a request nothing.
+func breaker(name string, log *slog.Logger) *gobreaker.CircuitBreaker[any] {
+	return gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
+		Name: name, MaxRequests: 1, Timeout: time.Second,
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= 5 },
+		IsSuccessful: func(err error) bool {
+			return err == nil || errors.Is(err, elastic.ErrNotFound) || errors.Is(err, redis.Nil) || ours(err)
+		},
+		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
+		OnStateChange: func(name string, from, to gobreaker.State) {
+			log.Warn("circuit breaker", "store", name, "from", from.String(), "to", to.String())
+		},
+	})
+}
+
+// ours tells whether the store is well and the request was not.
+func ours(err error) bool {
+	var e *elastic.Error
+	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && e.Status != 429
+}
+
+// Away tells whether an error means that a store is away.
+func Away(err error) bool {
+	return err != nil && (errors.Is(err, errAway) || fault.KindOf(err) == fault.Unavailable)
+}
+
+var errAway = errors.New("store is away")
+
+// run calls f behind a breaker; an error that is no answer wraps errAway.
+func run[T any](b *gobreaker.CircuitBreaker[any], f func() (T, error)) (T, error) {
+	var zero T
+	v, err := b.Execute(func() (any, error) { return f() })
+	switch {
+	case err == nil:
+		t, ok := v.(T)
+		if !ok {
+			return zero, errors.New("circuit breaker changed the type")
+		}
+		return t, nil
+	case errors.Is(err, elastic.ErrNotFound), errors.Is(err, redis.Nil), errors.Is(err, context.Canceled), ours(err):
+		return zero, err
+	default:
+		return zero, errors.Join(errAway, err)
+	}
+}
+
+// poll calls f until it says that it is done, for at most Patience. It returns
+// f's last answer.
+func poll(ctx context.Context, f func() (done bool, err error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, Patience-100*time.Millisecond)
+	defer cancel()
+	pause := 5 * time.Millisecond
+	for {
+		done, err := f()
+		if done || err != nil {
+			return done, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+			pause = min(pause*3/2, 50*time.Millisecond)
+		case <-ctx.Done():
+			timer.Stop()
+			return false, nil
+		}
+	}
+}

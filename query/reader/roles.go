@@ -1,0 +1,90 @@
+package reader
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/fault"
+)
+
+// Role gives an account's role in an organization, "" for none. Redis answers;
+// Elasticsearch does while Redis is away or empty.
+func (s *Stores) Role(ctx context.Context, org, account string) (string, error) {
+	fields, err := run(s.seats, func() ([]any, error) {
+		return s.Redis.HMGet(ctx, s.Redis.Key(document.KeyRoles, org), document.FieldVersion, account).Result()
+	})
+	if err == nil && len(fields) == 2 && fields[0] != nil {
+		role, _ := fields[1].(string)
+		return role, nil
+	}
+	if err != nil && !Away(err) {
+		return "", fmt.Errorf("roles of %s: %w", org, err)
+	}
+	o, err := s.Organization(ctx, org)
+	if errors.Is(err, fault.ErrNotFound) {
+		return "", nil
+	}
+	return o.RoleOf(account), err
+}
+
+// RoleSoon is Role, which waits for one that is not there yet: who has just
+// made an organization is not told that it does not exist.
+func (s *Stores) RoleSoon(ctx context.Context, org, account string) (string, error) {
+	var role string
+	_, err := poll(ctx, func() (bool, error) {
+		var err error
+		role, err = s.Role(ctx, org, account)
+		return role != "" || err != nil, err
+	})
+	return role, err
+}
+
+// Organization reads the access document in real time.
+func (s *Stores) Organization(ctx context.Context, org string) (document.Organization, error) {
+	doc, err := run(s.search, func() (elastic.Doc, error) { return s.Elastic.Get(ctx, document.Access, org) })
+	switch {
+	case errors.Is(err, elastic.ErrNotFound):
+		return document.Organization{}, fault.ErrNotFound
+	case Away(err):
+		return document.Organization{}, ErrSearchAway.Because(err)
+	case err != nil:
+		return document.Organization{}, err
+	}
+	var o document.Organization
+	if err := json.Unmarshal(doc.Source, &o); err != nil {
+		return o, fmt.Errorf("access document %s: %w", org, err)
+	}
+	return o, nil
+}
+
+// maxOrganizations of one account; more are not listed.
+const maxOrganizations = 1000
+
+// OrganizationsOf lists those that an account belongs to, by slug.
+func (s *Stores) OrganizationsOf(ctx context.Context, account string) ([]document.Organization, error) {
+	found, err := run(s.search, func() (elastic.SearchResult, error) {
+		return s.Elastic.Search(ctx, document.Access, object{
+			"size": maxOrganizations, "query": object{"bool": object{"filter": []any{term("accounts", account)}}},
+			"sort": []any{object{"slug": "asc"}}, "track_total_hits": false,
+		})
+	})
+	if err != nil {
+		if Away(err) {
+			return nil, ErrSearchAway.Because(err)
+		}
+		return nil, fmt.Errorf("organizations of an account: %w", err)
+	}
+	out := make([]document.Organization, 0, len(found.Hits))
+	for _, hit := range found.Hits {
+		var o document.Organization
+		if err := json.Unmarshal(hit.Source, &o); err != nil {
+			return nil, fmt.Errorf("access document %s: %w", hit.ID, err)
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}

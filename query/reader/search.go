@@ -1,0 +1,132 @@
+package reader
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+)
+
+// Page is an answer to a search.
+type Page struct {
+	Items      []Found
+	Total      int64
+	Facets     map[string]map[string]int64
+	Fuzzy      bool
+	NextCursor string
+}
+
+// Found is an event in a page; Raw is contract.Event as it came.
+type Found struct {
+	Raw        json.RawMessage
+	Seats      contract.Counters
+	Version    int64
+	DistanceKM *float64
+}
+
+// nowStep rounds the time that parts past from future, so that identical
+// searches within it are the same request.
+const nowStep = 10 * time.Second
+
+// Search runs one page. Typos are forgiven only when nothing matches exactly.
+func (s *Stores) Search(ctx context.Context, q Search, cursorText string, now time.Time) (Page, error) {
+	bound := q
+	bound.Limit = 0
+	query, err := fingerprint(bound)
+	if err != nil {
+		return Page{}, err
+	}
+	at := cursor{Query: query, Now: now.Truncate(nowStep)}
+	var after []any
+	if cursorText != "" {
+		if at, err = decodeCursor(cursorText, query, len(q.order())); err != nil {
+			return Page{}, err
+		}
+		after = at.after()
+	}
+	result, err := s.search1(ctx, q, at, after)
+	if err == nil && result.Total == 0 && q.Q != "" && cursorText == "" {
+		at.Fuzzy = true
+		result, err = s.search1(ctx, q, at, after)
+	}
+	if err != nil {
+		if ours(err) && cursorText != "" {
+			return Page{}, ErrCursor.Because(err)
+		}
+		if Away(err) {
+			return Page{}, ErrSearchAway.Because(err)
+		}
+		return Page{}, fmt.Errorf("search events: %w", err)
+	}
+	return q.page(result, at)
+}
+
+func (s *Stores) search1(ctx context.Context, q Search, at cursor, after []any) (elastic.SearchResult, error) {
+	body, none := q.body(at.Now, after, at.Fuzzy)
+	if none {
+		return elastic.SearchResult{}, nil
+	}
+	return run(s.search, func() (elastic.SearchResult, error) { return s.Elastic.Search(ctx, document.Listings, body) })
+}
+
+func (q Search) page(r elastic.SearchResult, at cursor) (Page, error) {
+	p := Page{Items: make([]Found, 0, len(r.Hits)), Total: r.Total, Fuzzy: at.Fuzzy && r.Total > 0}
+	for _, hit := range r.Hits {
+		var doc struct {
+			Event   json.RawMessage   `json:"event"`
+			Seats   contract.Counters `json:"seats"`
+			Version int64             `json:"version"`
+		}
+		if err := json.Unmarshal(hit.Source, &doc); err != nil {
+			return p, fmt.Errorf("listing document %s: %w", hit.ID, err)
+		}
+		found := Found{Raw: doc.Event, Seats: doc.Seats, Version: doc.Version}
+		if q.Sort == SortDistance && len(hit.Sort) > 0 {
+			if m, err := strconv.ParseFloat(string(hit.Sort[0]), 64); err == nil {
+				d := m / 1000
+				found.DistanceKM = &d
+			}
+		}
+		p.Items = append(p.Items, found)
+	}
+	var err error
+	if p.Facets, err = countsOf(r.Aggregations); err != nil {
+		return p, err
+	}
+	if n := len(r.Hits); n > 0 && n == q.Limit {
+		at.After = r.Hits[n-1].Sort
+		p.NextCursor, err = at.encode()
+	}
+	return p, err
+}
+
+func countsOf(aggregations map[string]json.RawMessage) (map[string]map[string]int64, error) {
+	out := map[string]map[string]int64{"category": {}, "tag": {}, "city": {}, "country": {}, "month": {}}
+	for name, raw := range aggregations {
+		var agg struct {
+			Buckets []struct {
+				Key    any    `json:"key"`
+				String string `json:"key_as_string"`
+				Count  int64  `json:"doc_count"`
+			} `json:"buckets"`
+		}
+		if err := json.Unmarshal(raw, &agg); err != nil {
+			return nil, fmt.Errorf("facet %s: %w", name, err)
+		}
+		counts := make(map[string]int64, len(agg.Buckets))
+		for _, b := range agg.Buckets {
+			key, ok := b.Key.(string)
+			if !ok {
+				key = b.String
+			}
+			counts[key] = b.Count
+		}
+		out[name] = counts
+	}
+	return out, nil
+}
