@@ -1,0 +1,184 @@
+// Package projector writes the read stores from the log on Kafka: one consumer
+// group per store, so that each falls behind and catches up on its own. Start
+// with Groups: a line per group says what it reads and who writes what.
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/internal/redisconn"
+	"github.com/turnout-events/turnout/projector/access"
+	"github.com/turnout-events/turnout/projector/analytics"
+	"github.com/turnout-events/turnout/projector/availability"
+	"github.com/turnout-events/turnout/projector/feed"
+	"github.com/turnout-events/turnout/projector/guestlist"
+	"github.com/turnout-events/turnout/projector/listing"
+)
+
+// Config of the projectors.
+type Config struct {
+	// Refresh is the time until a search sees what was written. Default 500 ms.
+	Refresh time.Duration `env:"TURNOUT_PROJECTOR_REFRESH" envDefault:"500ms"`
+	// MaxBatch is the largest number of messages applied at once. Default 500.
+	MaxBatch int `env:"TURNOUT_PROJECTOR_MAX_BATCH" envDefault:"500"`
+}
+
+// Validate says what is wrong with the settings.
+func (c Config) Validate() error {
+	if c.Refresh < 50*time.Millisecond || c.Refresh > time.Minute {
+		return errors.New("projector: TURNOUT_PROJECTOR_REFRESH must be 50ms to 1m")
+	}
+	if c.MaxBatch < 1 || c.MaxBatch > 10_000 {
+		return errors.New("projector: TURNOUT_PROJECTOR_MAX_BATCH must be 1 to 10000")
+	}
+	return nil
+}
+
+// Deps are what the projectors use; they close none of it.
+type Deps struct {
+	Log      *slog.Logger
+	Registry prometheus.Registerer
+	Kafka    kafkabus.Config
+	Elastic  *elastic.Client
+	Redis    *redisconn.Conn // with a timeout for large pipelines (seconds)
+	Keys     guestlist.Keys
+}
+
+// Projector runs all groups. It is a process.Part.
+type Projector struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	groups  []group
+	refill  *refill
+	ready   chan struct{}
+}
+
+// group is one consumer group.
+type group struct {
+	name    string
+	topic   string
+	index   string // made before anything is consumed; "" for none
+	targets *feed.Targets
+	handle  kafkabus.Handler
+}
+
+// New builds the groups; nothing is connected before Run.
+func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(deps.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("projector metrics: %w", err)
+	}
+	p := &Projector{cfg: cfg, deps: deps, metrics: m, ready: make(chan struct{})}
+	trackers := map[string]*feed.Tracker{}
+	for _, name := range []string{listing.Group, availability.Group, guestlist.Group, analytics.Group} {
+		trackers[name] = feed.NewTracker(deps.Redis, name, deps.Log)
+		if err := watchGaps(deps.Registry, name, trackers[name]); err != nil {
+			return nil, fmt.Errorf("projector metrics: %w", err)
+		}
+	}
+	log, es := deps.Log, deps.Elastic
+	to := func(index string) *feed.Targets { return feed.NewTargets(es, index, log) }
+	listings, guests, facts, orgs := to(document.Listings), to(document.GuestList), to(document.Facts), to(document.Access)
+	seats := availability.New(deps.Redis, trackers[availability.Group].Applied)
+	roles := access.New(deps.Redis, es, orgs.Aliases)
+	p.groups = []group{
+		{listing.Group, contract.TopicRegistrations, document.Listings, listings,
+			listing.New(es, listings.Aliases, trackers[listing.Group].Applied, log).Handle},
+		{availability.Group, contract.TopicRegistrations, "", nil, seats.Handle},
+		{guestlist.Group, contract.TopicRegistrations, document.GuestList, guests,
+			guestlist.New(es, deps.Keys, guests.Aliases, trackers[guestlist.Group].Applied, log).Handle},
+		{analytics.Group, contract.TopicRegistrations, document.Facts, facts,
+			analytics.New(es, facts.Aliases, trackers[analytics.Group].Applied).Handle},
+		{access.Group, contract.TopicOrganizations, document.Access, orgs, roles.Handle},
+	}
+	p.refill = &refill{deps: deps, seats: availability.New(deps.Redis, nothing), roles: roles, count: m.rebuilds}
+	return p, nil
+}
+
+func nothing(context.Context, []feed.Item) {}
+
+// Name is for logs.
+func (p *Projector) Name() string { return "projector" }
+
+// Ready is closed once the groups are started. They wait for their stores by
+// themselves: a store that is away keeps no process from starting.
+func (p *Projector) Ready() <-chan struct{} { return p.ready }
+
+// Run consumes until ctx ends; the batches under way are finished or given up
+// as a whole, and their offsets with them.
+func (p *Projector) Run(ctx context.Context) error {
+	failed := make(chan error, len(p.groups))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wait sync.WaitGroup
+	for _, g := range p.groups {
+		if g.targets != nil {
+			wait.Go(func() { g.targets.Watch(ctx) })
+		}
+		wait.Go(func() {
+			if err := p.consume(ctx, g); err != nil {
+				failed <- fmt.Errorf("projector %s: %w", g.name, err)
+				cancel()
+			}
+		})
+	}
+	wait.Go(func() { p.refill.watch(ctx) })
+	close(p.ready)
+	wait.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (p *Projector) consume(ctx context.Context, g group) error {
+	log := p.deps.Log.With("group", g.name)
+	if g.index != "" && !p.awaitIndex(ctx, g.index, log) {
+		return nil
+	}
+	if g.targets != nil {
+		g.targets.Refresh(ctx)
+	}
+	return kafkabus.Consume(ctx, p.deps.Kafka, g.name, []string{g.topic}, g.handle, kafkabus.ConsumeOptions{
+		MaxBatch: p.cfg.MaxBatch, MaxBackoff: 5 * time.Second, Log: log, OnBatch: p.metrics.onBatch(g.name),
+	})
+}
+
+// awaitIndex makes the index, however long its store is away. False: ctx ended.
+func (p *Projector) awaitIndex(ctx context.Context, index string, log *slog.Logger) bool {
+	pause := 200 * time.Millisecond
+	for {
+		err := ensureIndex(ctx, p.deps.Elastic, index, p.cfg.Refresh)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() == nil {
+			log.WarnContext(ctx, "index not ready, trying again", "index", index, "error", err)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+			pause = min(2*pause, 5*time.Second)
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+	}
+}
