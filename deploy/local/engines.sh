@@ -92,7 +92,7 @@ explain() {
     cause="a port is in use by another program: set TURNOUT_LOCAL_$(setting "$1") to a free one"
   elif grep -qi 'password authentication failed' "$log"; then
     cause="the password in $DATA/postgres.password is not the one the data was made with: put it back, or 'make reset' to start afresh"
-  elif grep -qiE 'insufficient memory|cannot allocate memory|outofmemory' "$log"; then
+  elif grep -qiE 'insufficient memory|cannot allocate memory|outofmemoryerror:' "$log"; then
     cause="not enough memory: the engines need about 1.5 GB free"
   elif grep -qi 'permission denied' "$log"; then
     cause="$(grep -i 'permission denied' "$log" | tail -1)"
