@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +87,7 @@ func (a *Amount) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || v < 0 {
+	if err != nil || !(v >= 0 && v <= math.MaxInt32) { // so that NaN is none
 		return fmt.Errorf("%q is not a price", s)
 	}
 	*a = Amount{Value: v, Known: true}

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -135,4 +136,40 @@ func TestSchemes(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
+}
+
+// Whatever stands in a file, reading it ends with rows that can be sent.
+func FuzzRows(f *testing.F) {
+	f.Add(`{"id":"a","title":"T","start":"2024-01-05T19:00:00+01:00","price":"NaN","currency":"EUR"}`)
+	f.Add(`{"id":"a","title":"T","start_in":3,"at":"25:00","tz":"UTC"}`)
+	f.Add(`{"id":"a","title":"T","start":"0001-01-01T00:00:00Z","lat":1e400}`)
+	f.Fuzz(func(t *testing.T, line string) {
+		rows, _, err := ReadRows(strings.NewReader(line), 0)
+		if err != nil {
+			return
+		}
+		for i := range rows {
+			s, err := rows[i].span(time.Unix(1.8e9, 0))
+			if err != nil {
+				t.Fatalf("%q was taken: %v", line, err)
+			}
+			if _, err := json.Marshal(rows[i].draft("org", s)); err != nil {
+				t.Fatalf("%q can't be sent: %v", line, err)
+			}
+		}
+	})
+}
+
+func FuzzTrace(f *testing.F) {
+	f.Add(someTrace)
+	f.Add("\x1f\x8b")
+	f.Fuzz(func(t *testing.T, lines string) {
+		answers, _, err := ReadTrace(strings.NewReader(lines), 0)
+		if err != nil {
+			return
+		}
+		if p := planTrace(answers, nil, .5); len(p.Steps) > len(answers) {
+			t.Fatalf("%d steps of %d answers", len(p.Steps), len(answers))
+		}
+	})
 }
