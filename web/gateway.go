@@ -94,7 +94,7 @@ var notifierPath = regexp.MustCompile(
 	`^/v1/(webhooks|push-subscriptions|hooks|events/[^/]+/(notifications|announcements|campaigns|templates)|campaigns|templates|notifications)(/|$)`)
 
 // commandRead are the reads that the log answers.
-var commandRead = regexp.MustCompile(`^/v1/events/[^/]+/(history(/verify)?|certificate)$`)
+var commandRead = regexp.MustCompile(`^/v1/events/[^/]+/(history(/verify)?|certificate|cover)$`)
 
 // route sends a request to the role that API.md names.
 func (g *gateway) route(c *gin.Context) {

@@ -22,6 +22,9 @@ const (
 	TopicNotifications = "notifications" // keyed by notification id
 )
 
+// OrganizationPartitions: few organizations change at a time.
+const OrganizationPartitions = 3
+
 // RegistrationPartitions is fixed: changing it in place would move keys
 // between partitions and lose their order.
 const RegistrationPartitions = 12
