@@ -177,3 +177,6 @@ func (p *pause) pause(ctx context.Context, woken <-chan struct{}) {
 	case <-ctx.Done():
 	}
 }
+
+// Owned gives the shards that this relay works on, a bit for each.
+func (r *Relay) Owned() uint64 { return r.owned.Load() }

@@ -12,11 +12,11 @@ import (
 	"github.com/turnout-events/turnout/command/pgstore"
 )
 
-// class is the first number of our advisory locks (the second is the shard, or member). Renumbering it lets relays of
+// LockClass is the first number of our advisory locks (the second is the shard, or member). Renumbering it lets relays of
 // two releases own the same shard.
 const (
-	class  = 0x7475726e
-	member = 1000
+	LockClass = 0x7475726e
+	member    = 1000
 )
 
 // session is one connection with the locks of the shards that it works on.
@@ -53,7 +53,7 @@ func openSession(ctx context.Context, pool *pgxpool.Pool) (*session, error) {
 			return nil, err
 		}
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock_shared($1, $2)", class, member); err != nil {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock_shared($1, $2)", LockClass, member); err != nil {
 		s.close(ctx)
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *session) share(ctx context.Context, every time.Duration) error {
 	}
 	s.shared = time.Now()
 	var members int
-	if err := s.conn.QueryRow(ctx, countMembers, class, member).Scan(&members); err != nil {
+	if err := s.conn.QueryRow(ctx, countMembers, LockClass, member).Scan(&members); err != nil {
 		return fmt.Errorf("count the relays: %w", err)
 	}
 	part := (pgstore.Shards + members - 1) / max(members, 1)
@@ -96,7 +96,7 @@ func (s *session) share(ctx context.Context, every time.Duration) error {
 	}
 	for len(s.shards) > part {
 		shard := s.shards[len(s.shards)-1]
-		if _, err := s.conn.Exec(ctx, "SELECT pg_advisory_unlock($1, $2)", class, shard); err != nil {
+		if _, err := s.conn.Exec(ctx, "SELECT pg_advisory_unlock($1, $2)", LockClass, shard); err != nil {
 			return fmt.Errorf("give back shard %d: %w", shard, err)
 		}
 		s.shards = s.shards[:len(s.shards)-1]
@@ -106,7 +106,7 @@ func (s *session) share(ctx context.Context, every time.Duration) error {
 			continue
 		}
 		var got bool
-		if err := s.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", class, shard).Scan(&got); err != nil {
+		if err := s.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", LockClass, shard).Scan(&got); err != nil {
 			return fmt.Errorf("take shard %d: %w", shard, err)
 		}
 		if got {
