@@ -81,3 +81,14 @@ CREATE INDEX notification_due ON notifier.notification (channel, lane, next_at) 
 CREATE INDEX notification_lease ON notifier.notification (lease_until) WHERE state = 'claimed';
 CREATE INDEX notification_guest ON notifier.notification (rsvp_id);
 CREATE INDEX notification_event ON notifier.notification (event_id, planned_at);
+
+-- Who gets no (or less) mail. hmac is the keyed identity of an address, as
+-- command makes it; organization_id is null when it holds for all of them.
+CREATE TABLE notifier.suppression (
+    hmac            bytea NOT NULL,
+    organization_id uuid,
+    reason          text NOT NULL CHECK (reason IN ('unsubscribed', 'bounced', 'complained')),
+    source          text NOT NULL DEFAULT '', -- the notice or the report that caused it
+    created_at      timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX suppression_key ON notifier.suppression (hmac, reason, coalesce(organization_id, '00000000-0000-0000-0000-000000000000'));

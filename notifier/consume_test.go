@@ -50,7 +50,7 @@ func TestAMessageOnKafkaBecomesOneMailInTheInbox(t *testing.T) {
 	for _, m := range messages {
 		m.Metadata.Set(kafkabus.MetaKey, w.event.ID)
 	}
-	n, err := New(w.cfg, Deps{Log: testkit.Logger(t), Pool: w.pool, Kafka: kafka, Keys: w.keys, Ring: w.ring, Clock: clockwork.NewRealClock()})
+	n, err := New(w.t.Context(), w.cfg, Deps{Log: testkit.Logger(t), Pool: w.pool, Kafka: kafka, Keys: w.keys, Ring: w.ring, Clock: clockwork.NewRealClock()})
 	if err != nil {
 		t.Fatal(err)
 	}

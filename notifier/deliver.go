@@ -149,24 +149,76 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 		d.putBack(claimed, now, err)
 		return
 	}
+	var ready []job
 	for _, x := range deliveries {
-		if reason, ok := StillUseful(x, now); !ok {
-			d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
-			continue
-		}
-		p, reason, err := open(x.Guest, keys)
-		switch {
-		case err != nil:
-			d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)
-			d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
-		case reason == keyUnknown:
-			d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
-		case reason != "":
-			d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
-		default:
-			d.work <- job{d: x, p: p} // never blocks: capacity bounds what is in flight
+		if j, ok := d.readable(ctx, x, keys, now); ok {
+			ready = append(ready, j)
 		}
 	}
+	if err := d.markSuppressed(ctx, ready); err != nil {
+		claimed = claimed[:0]
+		for _, j := range ready {
+			claimed = append(claimed, j.d.Notice)
+		}
+		d.putBack(claimed, now, err)
+		return
+	}
+	for _, j := range ready {
+		if reason, ok := StillUseful(j.d, now); !ok {
+			d.finish(j.d, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
+			continue
+		}
+		d.work <- j // never blocks: capacity bounds what is in flight
+	}
+}
+
+// readable opens the guest's data of a delivery, or finishes the delivery when
+// it is of no use any more or there are none.
+func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.DataKeys, now time.Time) (job, bool) {
+	if reason, ok := StillUseful(x, now); !ok {
+		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
+		return job{}, false
+	}
+	p, reason, err := open(x.Guest, keys)
+	switch {
+	case err != nil:
+		d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)
+		d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
+	case reason == keyUnknown:
+		d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
+	case reason != "":
+		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
+	default:
+		return job{d: x, p: p}, true
+	}
+	return job{}, false
+}
+
+// markSuppressed notes on deliveries what is on record for their addresses.
+func (d *deliverer) markSuppressed(ctx context.Context, jobs []job) error {
+	hmacs := make([][]byte, 0, len(jobs))
+	for _, j := range jobs {
+		hmacs = append(hmacs, j.p.EmailHMAC)
+	}
+	if len(hmacs) == 0 {
+		return nil
+	}
+	found, err := d.store.Suppressions(ctx, hmacs)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		for _, one := range found[string(j.p.EmailHMAC)] {
+			switch {
+			case one.OrganizationID != "" && one.OrganizationID != j.d.Notice.OrganizationID:
+			case one.Reason == pgstore.Unsubscribed:
+				j.d.Unsubscribed = true
+			default:
+				j.d.Suppressed = one.Reason
+			}
+		}
+	}
+	return nil
 }
 
 // keyUnknown: the row of the key is younger than its message's way here, or

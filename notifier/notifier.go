@@ -27,6 +27,7 @@ import (
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/token"
+	"github.com/turnout-events/turnout/notifier/httpapi"
 	"github.com/turnout-events/turnout/notifier/mail"
 	"github.com/turnout-events/turnout/notifier/pgstore"
 	"github.com/turnout-events/turnout/notifier/template"
@@ -88,8 +89,8 @@ type Deps struct {
 	Keys     Keys
 	Ring     *seal.Keyring
 	Clock    clockwork.Clock // nil: the real one
-	// Members says who may read an organization's notices; nil: nobody.
-	Members Members
+	// Verifier checks members' access tokens.
+	Verifier httpapi.Verifier
 	// Channel replaces mail over SMTP in tests.
 	Channel Channel
 }
@@ -108,7 +109,7 @@ type Notifier struct {
 }
 
 // New checks the settings and builds the role; nothing runs before Run.
-func New(cfg Config, deps Deps) (*Notifier, error) {
+func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -148,6 +149,15 @@ func New(cfg Config, deps Deps) (*Notifier, error) {
 		Role: "notifier", Addr: cfg.Addr, OpsAddr: cfg.OpsAddr, AddrSetting: "TURNOUT_NOTIFIER_ADDR",
 		OpsSetting: "TURNOUT_NOTIFIER_OPS_ADDR", Registry: deps.Registry,
 	}, deps.Log)
+	api := &httpapi.API{
+		Store: n.store, Verifier: deps.Verifier, Keys: deps.Keys, Links: links, Now: deps.Clock.Now, Log: deps.Log,
+		MessageID: func(noticeID string) string { return noticeID }, PublicURL: cfg.PublicURL,
+	}
+	if m, ok := channel.(*mail.Channel); ok {
+		api.MessageID = m.Writer.MessageID
+	}
+	api.Routes(n.server.Engine())
+	n.server.AddCheck("postgres", deps.Pool.Ping)
 	return n, nil
 }
 

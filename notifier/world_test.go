@@ -113,7 +113,7 @@ func newWorld(t testing.TB) *world {
 // start builds a notifier and runs its delivery; it stops with the test.
 func (w *world) start() *Notifier {
 	w.t.Helper()
-	n, err := New(w.cfg, Deps{
+	n, err := New(w.t.Context(), w.cfg, Deps{
 		Log: testkit.Logger(w.t), Pool: w.pool, Kafka: kafkabus.Config{}, Keys: w.keys, Ring: w.ring, Clock: w.clock,
 	})
 	if err != nil {

@@ -95,6 +95,52 @@ func collectOrganizations(rows pgx.Rows, into map[string]*notice.Organization) e
 	return err
 }
 
+// Suppression says what keeps mail from an address.
+type Suppression struct {
+	OrganizationID string // empty: it holds for all
+	Reason         string
+}
+
+// The reasons of a suppression.
+const (
+	Unsubscribed = "unsubscribed"
+	Bounced      = "bounced"
+	Complained   = "complained"
+)
+
+// Suppressions gives what is on record for the identities of addresses.
+func (s *Store) Suppressions(ctx context.Context, hmacs [][]byte) (map[string][]Suppression, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT hmac, coalesce(organization_id::text, ''), reason FROM notifier.suppression WHERE hmac = ANY($1)`, hmacs)
+	if err != nil {
+		return nil, fmt.Errorf("suppressions: %w", err)
+	}
+	out := map[string][]Suppression{}
+	var (
+		hmac []byte
+		one  Suppression
+	)
+	_, err = pgx.ForEachRow(rows, []any{&hmac, &one.OrganizationID, &one.Reason}, func() error {
+		out[string(hmac)] = append(out[string(hmac)], one)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("suppressions: %w", err)
+	}
+	return out, nil
+}
+
+// Suppress puts an address on record; again changes nothing.
+func (s *Store) Suppress(ctx context.Context, hmac []byte, one Suppression, source string, now time.Time) error {
+	_, err := s.pool.Exec(ctx, `
+		INSERT INTO notifier.suppression (hmac, organization_id, reason, source, created_at)
+		VALUES ($1, nullif($2, '')::uuid, $3, $4, $5) ON CONFLICT DO NOTHING`, hmac, one.OrganizationID, one.Reason, source, now)
+	if err != nil {
+		return fmt.Errorf("suppress: %w", err)
+	}
+	return nil
+}
+
 func collectIDs(rows pgx.Rows, into map[string]bool) error {
 	var id string
 	_, err := pgx.ForEachRow(rows, []any{&id}, func() error {

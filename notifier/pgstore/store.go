@@ -154,9 +154,14 @@ const saveGuest = `
 		quiet_until = $16, told = $17
 	WHERE g.version < $4`
 
-// SaveOrganization keeps how an organization looks, without its members.
+// SaveOrganization keeps how an organization looks and who has which role in
+// it, without what says who they are.
 func (t *Tx) SaveOrganization(ctx context.Context, o contract.Organization, version int64) error {
-	o.Members = nil
+	members := make([]contract.Member, len(o.Members))
+	for i, m := range o.Members {
+		members[i] = contract.Member{AccountID: m.AccountID, Role: m.Role}
+	}
+	o.Members = members
 	body, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("body of organization %s: %w", o.ID, err)
