@@ -1,0 +1,152 @@
+// Package httpapi is the command role's routes, one file per resource. Each
+// decodes a request, has a command decided, and encodes the answer; rules are
+// in command/rsvp and command/account, SQL in command/pgstore.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/command/account"
+	"github.com/turnout-events/turnout/command/admission"
+	"github.com/turnout-events/turnout/command/limit"
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/httpserver"
+	"github.com/turnout-events/turnout/internal/ops"
+	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/internal/token"
+)
+
+// Desk decides commands; *admission.Desk is one.
+type Desk interface {
+	Do(ctx context.Context, r admission.Request) (admission.Answer, error)
+	Create(ctx context.Context, r admission.CreateRequest) (admission.Answer, error)
+}
+
+// Deps are what the routes work with. All are required.
+type Deps struct {
+	Desk          Desk
+	Store         *pgstore.Store
+	Covers        *pgstore.Covers
+	Accounts      *account.Accounts
+	Organizations *account.Organizations
+	Signer        *account.Signer
+	Limiter       *limit.Limiter
+	Keyring       *seal.Keyring
+	Log           *slog.Logger
+	Now           func() time.Time
+
+	Limits       Limits
+	EventLimits  rsvp.Limits
+	PublicURL    string // links to guests' answers start with it
+	ServiceToken string // of the other roles, for the key endpoint
+	OpsToken     string
+}
+
+// API answers. Its routes are registered by Routes and OpsRoutes.
+type API struct {
+	Deps
+	verifier *token.Verifier
+	manager  *token.Manager
+	tickets  *token.Tickets
+	sessions *token.Sessions
+	hashKey  []byte // keys the hashes of requests: a body holds what may be guessed
+}
+
+// New derives what the routes need of the keyring.
+func New(d Deps) (*API, error) {
+	a := &API{Deps: d, verifier: token.NewVerifierFrom(d.Signer.Keys)}
+	var err error
+	if a.manager, err = token.NewManager(d.Keyring); err != nil {
+		return nil, err
+	}
+	if a.tickets, err = token.NewTickets(d.Keyring); err != nil {
+		return nil, err
+	}
+	if a.sessions, err = token.NewSessions(d.Keyring); err != nil {
+		return nil, err
+	}
+	keys, err := d.Keyring.Purpose(seal.PurposeAnswer)
+	if err != nil {
+		return nil, err
+	}
+	// The oldest secret: a new one must not make a repeat look like another request.
+	a.hashKey = keys[len(keys)-1]
+	return a, nil
+}
+
+const (
+	// maxBody bounds every body but a picture's.
+	maxBody = 256 << 10
+	// MaxCoverBytes bounds an uploaded picture; the server's own limit must be above it.
+	MaxCoverBytes = 8 << 20
+)
+
+// Routes registers everything that clients call.
+func (a *API) Routes(e *gin.Engine) {
+	e.GET("/.well-known/jwks.json", handle(a.jwks))
+	e.PUT("/v1/events/:id/cover", httpserver.LimitBody(MaxCoverBytes), handle(a.setCover))
+	e.GET("/v1/events/:id/cover", handle(a.cover))
+
+	v1 := e.Group("/v1", httpserver.LimitBody(maxBody))
+	v1.POST("/auth/register", handle(a.register))
+	v1.POST("/auth/login", handle(a.login))
+	v1.POST("/auth/refresh", handle(a.refresh))
+	v1.POST("/auth/logout", handle(a.logout))
+
+	v1.POST("/organizations", handle(a.createOrganization))
+	v1.PATCH("/organizations/:org", handle(a.changeOrganization))
+	v1.POST("/organizations/:org/members", handle(a.addMember))
+	v1.DELETE("/organizations/:org/members", handle(a.removeMember))
+
+	v1.POST("/events", handle(a.createEvent))
+	v1.PATCH("/events/:id", handle(a.editEvent))
+	v1.PUT("/events/:id/capacity", handle(a.setCapacity))
+	v1.DELETE("/events/:id/cover", handle(a.removeCover))
+	v1.POST("/events/:id/publish", handle(a.publishEvent))
+	v1.POST("/events/:id/cancel", handle(a.cancelEvent))
+	v1.POST("/events/:id/duplicate", handle(a.duplicateEvent))
+	v1.POST("/events/:id/repeat", handle(a.repeatEvent))
+
+	v1.POST("/events/:id/rsvps", handle(a.submitRSVP))
+	v1.PATCH("/rsvps/:id", handle(a.changeRSVP))
+	v1.DELETE("/rsvps/:id", handle(a.cancelRSVP))
+	v1.POST("/rsvps/:id/confirm", handle(a.confirmAddress))
+	v1.POST("/rsvps/:id/accept", handle(a.acceptOffer))
+	v1.POST("/rsvps/:id/decline", handle(a.declineOffer))
+	v1.POST("/rsvps/:id/approve", handle(a.approve))
+	v1.POST("/rsvps/:id/reject", handle(a.reject))
+	v1.POST("/rsvps/:id/feedback", handle(a.giveFeedback))
+
+	v1.POST("/events/:id/check-ins", handle(a.checkIn))
+	v1.DELETE("/events/:id/check-ins/:rsvp", handle(a.undoCheckIn))
+	v1.POST("/events/:id/check-ins/batch", handle(a.mergeCheckIns))
+
+	v1.POST("/guest-links", handle(a.requestGuestLink))
+	v1.POST("/guest-sessions", handle(a.openGuestSession))
+	v1.POST("/privacy/export", handle(a.exportPersonal))
+	v1.POST("/privacy/erase", handle(a.erasePersonal))
+
+	v1.GET("/events/:id/history", handle(a.history))
+	v1.GET("/events/:id/history/verify", handle(a.verifyHistory))
+	v1.GET("/events/:id/certificate", handle(a.certificate))
+}
+
+// OpsRoutes registers what only roles and operators call.
+func (a *API) OpsRoutes(e *gin.Engine) {
+	e.POST(seal.KeyPath, handle(a.dataKeys))
+	e.GET("/v1/ops/outbox", ops.Guard(a.OpsToken), handle(a.outbox))
+}
+
+// handle makes a problem of an error.
+func handle(f func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := f(c); err != nil {
+			httpserver.Problem(c, err)
+		}
+	}
+}

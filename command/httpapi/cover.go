@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/httpserver"
+)
+
+// setCover keeps the picture first and then lets the event point at it. One
+// that a refused command leaves behind is deleted by the next.
+func (a *API) setCover(c *gin.Context) error {
+	actor, rev, err := a.editor(c)
+	if err != nil {
+		return err
+	}
+	if kind := strings.TrimSpace(strings.Split(c.GetHeader("Content-Type"), ";")[0]); !slices.Contains(coverTypes, kind) {
+		return errPictureType.Detailf("Content-Type is %q; send image/png, image/jpeg or image/webp.", kind)
+	}
+	raw, err := httpserver.ReadBody(c)
+	if err != nil {
+		return err
+	}
+	picture, err := remake(raw)
+	if err != nil {
+		return err
+	}
+	eventID := c.Param("id")
+	sum := sha256.Sum256(picture.body)
+	ctx := c.Request.Context()
+	if err := a.Covers.Put(ctx, eventID, sum[:], picture.contentType, picture.body, a.Now()); err != nil {
+		return err
+	}
+	if err := a.edit(c, actor, raw, &rsvp.SetCover{Revision: rev, Cover: &contract.Cover{
+		SHA256: hex.EncodeToString(sum[:]), ContentType: picture.contentType, Width: picture.width, Height: picture.height,
+	}}); err != nil {
+		return err
+	}
+	return a.tidyCovers(c, eventID, sum[:])
+}
+
+func (a *API) removeCover(c *gin.Context) error {
+	actor, rev, err := a.editor(c)
+	if err != nil {
+		return err
+	}
+	if err := a.edit(c, actor, nil, &rsvp.SetCover{Revision: rev}); err != nil {
+		return err
+	}
+	return a.tidyCovers(c, c.Param("id"), nil)
+}
+
+// tidyCovers runs after the answer is on its way: what it leaves costs room only.
+func (a *API) tidyCovers(c *gin.Context, eventID string, keep []byte) error {
+	if err := a.Covers.Keep(c.Request.Context(), eventID, keep); err != nil {
+		a.Log.WarnContext(c.Request.Context(), "old covers not deleted", "event", eventID, "error", err)
+	}
+	return nil
+}
+
+// cover gives the picture's bytes, to everybody who may see the event.
+func (a *API) cover(c *gin.Context) error {
+	picture, err := a.Covers.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	if picture.Status == contract.EventDraft {
+		accountID, err := a.bearer(c)
+		if err != nil {
+			return err
+		}
+		if accountID == "" {
+			return fault.ErrNotFound
+		}
+		err = a.Organizations.Allow(c.Request.Context(), picture.OrganizationID, accountID, mayRead...)
+		if err != nil {
+			return errors.Join(fault.ErrNotFound, err)
+		}
+	}
+	tag := `"` + hex.EncodeToString(picture.SHA256) + `"`
+	h := c.Writer.Header()
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "public, max-age=300")
+	// A picture is never run as a page, whatever a browser makes of its bytes.
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	if c.GetHeader("If-None-Match") == tag {
+		c.Status(http.StatusNotModified)
+		return nil
+	}
+	c.Data(http.StatusOK, picture.ContentType, picture.Body)
+	return nil
+}

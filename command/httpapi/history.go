@@ -1,0 +1,181 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/id"
+)
+
+const logPage = 1000 // messages per read of the log
+
+// logged is a message of the log as a member sees it: without ciphertext.
+type logged struct {
+	Version    int64     `json:"version"`
+	Type       string    `json:"type"`
+	ValidAt    time.Time `json:"valid_at"`
+	RecordedAt time.Time `json:"recorded_at"`
+	Actor      string    `json:"actor"`
+	Reason     string    `json:"reason,omitempty"`
+	Hash       string    `json:"hash"`
+	Data       any       `json:"data"`
+}
+
+// state is what the log says about an event at a time.
+type state struct {
+	Version  int64             `json:"version"`
+	Event    *contract.Event   `json:"event"`
+	Counters contract.Counters `json:"counters"`
+	RSVPs    map[string]int    `json:"rsvps"` // parties by status
+}
+
+// history tells what happened. With as_of (when it was true) or known_at (when
+// it was recorded) it tells the state of the event at those times instead.
+func (a *API) history(c *gin.Context) error {
+	eventID := c.Param("id")
+	if _, err := a.member(c, eventID, mayRead); err != nil {
+		return err
+	}
+	asOf, err := queryTime(c, "as_of")
+	if err != nil {
+		return err
+	}
+	knownAt, err := queryTime(c, "known_at")
+	if err != nil {
+		return err
+	}
+	if asOf != nil || knownAt != nil {
+		return a.stateAt(c, eventID, asOf, knownAt)
+	}
+	after, limit, err := page(c)
+	if err != nil {
+		return err
+	}
+	messages, err := a.Store.History(c.Request.Context(), eventID, after, limit+1)
+	if err != nil {
+		return err
+	}
+	var next *string
+	if len(messages) > limit {
+		messages = messages[:limit]
+		cursor := strconv.FormatInt(messages[limit-1].Version, 10)
+		next = &cursor
+	}
+	items := make([]logged, 0, len(messages))
+	for i := range messages {
+		item, err := show(&messages[i])
+		if err != nil {
+			return err
+		}
+		items = append(items, item)
+	}
+	c.JSON(http.StatusOK, gin.H{"items": items, "next_cursor": next})
+	return nil
+}
+
+func show(m *contract.Envelope) (logged, error) {
+	out := logged{
+		Version: m.Version, Type: m.Type, ValidAt: m.ValidAt, RecordedAt: m.RecordedAt, Actor: m.Actor, Reason: m.Reason,
+		Hash: hex.EncodeToString(m.Chain),
+	}
+	if contract.AboutOf(m.Type) == contract.AboutEvent {
+		e, err := m.Event()
+		out.Data = e
+		return out, err
+	}
+	r, err := m.RSVP()
+	r.RSVP.Sealed = nil
+	out.Data = r
+	return out, err
+}
+
+func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) error {
+	out := state{RSVPs: map[string]int{}}
+	status := map[string]string{}
+	err := a.eachMessage(c.Request.Context(), eventID, func(m *contract.Envelope) error {
+		if asOf != nil && m.ValidAt.After(*asOf) || knownAt != nil && m.RecordedAt.After(*knownAt) {
+			return nil
+		}
+		out.Version = m.Version
+		if contract.AboutOf(m.Type) == contract.AboutEvent {
+			e, err := m.Event()
+			out.Event, out.Counters = &e.Event, e.Counters
+			return err
+		}
+		r, err := m.RSVP()
+		out.Counters = r.Counters
+		status[r.RSVP.ID] = r.RSVP.Status
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if out.Version == 0 {
+		return fault.ErrNotFound.Detailf("There was no such event at that time.")
+	}
+	for _, s := range status {
+		out.RSVPs[s]++
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+// eachMessage reads an event's whole log, in order.
+func (a *API) eachMessage(ctx context.Context, eventID string, do func(*contract.Envelope) error) error {
+	for after := int64(0); ; {
+		messages, err := a.Store.History(ctx, eventID, after, logPage)
+		if err != nil || len(messages) == 0 {
+			return err
+		}
+		for i := range messages {
+			if err := do(&messages[i]); err != nil {
+				return err
+			}
+		}
+		after = messages[len(messages)-1].Version
+	}
+}
+
+func queryTime(c *gin.Context, name string) (*time.Time, error) {
+	text := c.Query(name)
+	if text == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return nil, fault.ErrInvalid.About(fault.Field{Pointer: name, Detail: "wants RFC 3339 with an offset (a + is written %2B)"})
+	}
+	return &t, nil
+}
+
+// page reads limit (1–100, 20) and cursor.
+func page(c *gin.Context) (after int64, limit int, err error) {
+	limit = 20
+	if text := c.Query("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 100 {
+			return 0, 0, fault.ErrInvalid.About(fault.Field{Pointer: "limit", Detail: "wants 1 to 100"})
+		}
+	}
+	if text := c.Query("cursor"); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+			return 0, 0, fault.ErrInvalid.About(fault.Field{Pointer: "cursor", Detail: "is not one of ours"})
+		}
+	}
+	return after, limit, nil
+}
+
+// validEvent is for public routes: a malformed id is an event that there is not.
+func validEvent(c *gin.Context) (string, error) {
+	eventID := c.Param("id")
+	if !id.Valid(eventID) {
+		return "", fault.ErrNotFound
+	}
+	return eventID, nil
+}

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/command/limit"
+	"github.com/turnout-events/turnout/internal/fault"
+)
+
+// Limits are how often one client, one guest or one address may do something.
+// Many guests share one network address (a campus, a conference), so limits
+// per client are wide and those per guest and per failed attempt are tight.
+type Limits struct {
+	// RSVPClient bounds answers from one network address.
+	RSVPClient limit.Rate `env:"TURNOUT_LIMIT_RSVP_CLIENT" envDefault:"1000/1m"`
+	// RSVPGuest bounds attempts of one e-mail address at one event.
+	RSVPGuest limit.Rate `env:"TURNOUT_LIMIT_RSVP_GUEST" envDefault:"20/1m"`
+	// GuestClient bounds a guest's changes from one network address.
+	GuestClient limit.Rate `env:"TURNOUT_LIMIT_GUEST_CLIENT" envDefault:"1000/1m"`
+	// GuestLink bounds sign-in links asked for one e-mail address.
+	GuestLink limit.Rate `env:"TURNOUT_LIMIT_GUEST_LINK" envDefault:"5/1h"`
+	// Register bounds new accounts from one network address.
+	Register limit.Rate `env:"TURNOUT_LIMIT_REGISTER" envDefault:"30/1h"`
+	// LoginAddress and LoginClient bound failed sign-ins, of one account and from one network address.
+	LoginAddress limit.Rate `env:"TURNOUT_LIMIT_LOGIN_ADDRESS" envDefault:"10/15m"`
+	LoginClient  limit.Rate `env:"TURNOUT_LIMIT_LOGIN_CLIENT" envDefault:"100/15m"`
+	// Loopback replaces the limits per network address for clients on this
+	// machine, where everybody has the same one; "off" lifts them. Empty: no exception.
+	Loopback string `env:"TURNOUT_LIMIT_LOOPBACK"`
+
+	loopback *limit.Rate
+}
+
+// Validate reads Loopback.
+func (l *Limits) Validate() error {
+	if l.Loopback == "" {
+		return nil
+	}
+	l.loopback = &limit.Rate{}
+	if err := l.loopback.UnmarshalText([]byte(l.Loopback)); err != nil {
+		return fmt.Errorf("TURNOUT_LIMIT_LOOPBACK: %w", err)
+	}
+	return nil
+}
+
+func (l *Limits) policy(r limit.Rate, name string) limit.Policy {
+	return limit.Policy{Name: name, Rate: r}
+}
+
+// perClient is the policy for the client's network address.
+func (l *Limits) perClient(r limit.Rate, name string, c *gin.Context) limit.Policy {
+	if l.loopback != nil {
+		if addr, err := netip.ParseAddr(c.ClientIP()); err == nil && addr.IsLoopback() {
+			r = *l.loopback
+		}
+	}
+	return limit.Policy{Name: name, Rate: r}
+}
+
+// counted is a policy and who it is applied to.
+type counted struct {
+	policy limit.Policy
+	key    string
+}
+
+// take counts one and refuses beyond the limit.
+func (a *API) take(c *gin.Context, p limit.Policy, key string) error {
+	return say(c, a.Limiter.Take(p, key, a.Now()))
+}
+
+// check refuses without counting.
+func (a *API) check(c *gin.Context, all []counted) error {
+	for _, l := range all {
+		if err := say(c, a.Limiter.Check(l.policy, l.key, a.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *API) count(all []counted) {
+	for _, l := range all {
+		a.Limiter.Take(l.policy, l.key, a.Now())
+	}
+}
+
+// say tells the client about the policy (draft-ietf-httpapi-ratelimit-headers,
+// RateLimit and RateLimit-Policy), and refuses.
+func say(c *gin.Context, d limit.Decision) error {
+	if !d.Limited() {
+		return nil
+	}
+	h := c.Writer.Header()
+	rate := d.Policy.Rate
+	h.Add("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, d.Policy.Name, rate.N, seconds(rate.Per)))
+	h.Add("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, d.Policy.Name, d.Remaining, seconds(d.Reset)))
+	if d.Allowed {
+		return nil
+	}
+	return fault.ErrTooMany.Detailf("%d in %s are allowed.", rate.N, rate.Per).After(d.Retry).With("policy", d.Policy.Name)
+}
+
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -1,0 +1,143 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/command/admission"
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/httpserver"
+)
+
+const (
+	headerKey     = "Idempotency-Key"
+	headerIfMatch = "If-Match"
+	maxKey        = 255
+)
+
+var (
+	errKeyMissing = fault.New(fault.Invalid, "idempotency-key-missing", "This request needs an Idempotency-Key")
+	errKey        = fault.New(fault.Invalid, "idempotency-key-invalid", "The Idempotency-Key is not usable")
+)
+
+// decode reads the body into v, strictly, and gives its bytes.
+func decode(c *gin.Context, v any) ([]byte, error) {
+	body, err := httpserver.ReadBody(c)
+	if err != nil {
+		return nil, err
+	}
+	c.Request.Body = io.NopCloser(bytes.NewReader(body))
+	return body, httpserver.DecodeJSON(c, v)
+}
+
+// decodeOptional is decode for routes that work without a body.
+func decodeOptional(c *gin.Context, v any) ([]byte, error) {
+	body, err := httpserver.ReadBody(c)
+	if err != nil || len(bytes.TrimSpace(body)) == 0 {
+		return nil, err
+	}
+	c.Request.Body = io.NopCloser(bytes.NewReader(body))
+	return body, httpserver.DecodeJSON(c, v)
+}
+
+// nothing is the body of a route that takes none; {} will do.
+type nothing struct{}
+
+// key reads the Idempotency-Key: a quoted string as the draft has it, or bare.
+func key(c *gin.Context, required bool) (string, error) {
+	k := strings.TrimSpace(c.GetHeader(headerKey))
+	if len(k) >= 2 && k[0] == '"' && k[len(k)-1] == '"' {
+		k = k[1 : len(k)-1]
+	}
+	if k == "" {
+		if required || len(c.Request.Header.Values(headerKey)) > 0 {
+			return "", errKeyMissing.About(fault.Field{Pointer: headerKey, Detail: "make one up per request, and send it again with a repeat"})
+		}
+		return "", nil
+	}
+	if len(k) > maxKey || !utf8.ValidString(k) || strings.ContainsFunc(k, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return "", errKey.About(fault.Field{Pointer: headerKey, Detail: "wants 1 to 255 printable characters"})
+	}
+	return k, nil
+}
+
+// hash is over the method, the path and the body: what makes a request the same one.
+func (a *API) hash(c *gin.Context, body []byte) (out [32]byte) {
+	h := hmac.New(sha256.New, a.hashKey)
+	for _, part := range []string{c.Request.Method, c.Request.URL.Path, c.GetHeader(headerIfMatch)} {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	h.Write(body)
+	return [32]byte(h.Sum(out[:0]))
+}
+
+// scope keeps one client's keys from another's, and one route's from another's.
+func scope(c *gin.Context, subject, actor string) string {
+	return c.Request.Method + " " + c.FullPath() + " " + subject + " " + actor
+}
+
+// revision reads If-Match: the ETag of the event that the client has seen; 0
+// means that the client does not care.
+func revision(c *gin.Context) (int64, error) {
+	v := strings.TrimSpace(c.GetHeader(headerIfMatch))
+	if v == "" || v == "*" {
+		return 0, nil
+	}
+	if len(v) > 2 && v[0] == '"' && v[len(v)-1] == '"' {
+		if n, err := strconv.ParseInt(v[1:len(v)-1], 10, 64); err == nil && n > 0 {
+			return n, nil
+		}
+	}
+	// An ETag that we never gave matches nothing (RFC 9110, 13.1.1).
+	return 0, rsvp.ErrRevision.About(fault.Field{Pointer: headerIfMatch, Detail: "wants the ETag of the event, with its quotes"})
+}
+
+// request fills in what every command has in common.
+func (a *API) request(c *gin.Context, eventID, subject string, actor rsvp.Actor, body []byte) (admission.Request, error) {
+	k, err := key(c, false)
+	return admission.Request{
+		EventID: eventID, Actor: actor, Key: k, Scope: scope(c, subject, actor.ID),
+		RequestHash: a.hash(c, body), Traceparent: httpserver.Traceparent(c.Request.Context()),
+	}, err
+}
+
+// once is request for what does not go through the desk.
+func (a *API) once(c *gin.Context, accountID, subject string, body []byte) (pgstore.Once, error) {
+	k, err := key(c, false)
+	h := a.hash(c, body)
+	return pgstore.Once{Scope: scope(c, subject, "member:"+accountID), Key: k, Hash: h[:]}, err
+}
+
+const jsonType = "application/json; charset=utf-8"
+
+// answer writes what the desk answered.
+func answer(c *gin.Context, got admission.Answer, location string) {
+	h := c.Writer.Header()
+	h.Set("Turnout-Version", got.EventID+"@"+strconv.FormatInt(got.Version, 10))
+	if location != "" && got.Status == http.StatusCreated {
+		h.Set("Location", location)
+	}
+	write(c, got.Status, got.Body)
+}
+
+func write(c *gin.Context, status int, body []byte) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store") // it holds tokens, or is about one guest
+	if status == http.StatusNoContent || len(body) == 0 {
+		c.Status(status)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	c.Data(status, jsonType, body)
+}

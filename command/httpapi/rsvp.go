@@ -1,0 +1,275 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/command/admission"
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/id"
+)
+
+// submission is the body of POST …/rsvps. There is no status in it: what an
+// answer becomes is decided here, and a client that sends one is refused.
+type submission struct {
+	Name      string                     `json:"name"`
+	Email     string                     `json:"email"`
+	Response  string                     `json:"response"`
+	PartySize int                        `json:"party_size"`
+	Answers   map[string]contract.Answer `json:"answers"`
+	Locale    string                     `json:"locale"`
+	TimeZone  string                     `json:"time_zone"`
+	Consents  consents                   `json:"consents"`
+	Notify    notify                     `json:"notify"`
+}
+
+type consents struct {
+	Updates   bool `json:"updates"`
+	Marketing bool `json:"marketing"`
+}
+
+type notify struct {
+	Reminders *bool `json:"reminders"`
+}
+
+// answered is an RSVP as its guest sees it.
+type answered struct {
+	ID               string     `json:"id"`
+	EventID          string     `json:"event_id"`
+	Status           string     `json:"status"`
+	Response         string     `json:"response"`
+	Position         *int       `json:"position"`
+	PartySize        int        `json:"party_size"`
+	OfferExpiresAt   *time.Time `json:"offer_expires_at,omitempty"`
+	PendingExpiresAt *time.Time `json:"pending_expires_at,omitempty"`
+	AddressConfirmed bool       `json:"address_confirmed"`
+	Approved         bool       `json:"approved"`
+	CheckedIn        int        `json:"checked_in"`
+	Rating           int        `json:"rating,omitempty"`
+	ManageToken      string     `json:"manage_token,omitempty"`
+	ManageURL        string     `json:"manage_url,omitempty"`
+	Version          int64      `json:"version"`
+}
+
+// encodeAnswered answers a guest with their manage token, and a member without.
+func (a *API) encodeAnswered(status int, withToken bool) func(rsvp.Outcome) (int, []byte, error) {
+	return func(o rsvp.Outcome) (int, []byte, error) {
+		r := o.RSVP
+		if r == nil {
+			return 0, nil, errors.New("the outcome has no rsvp")
+		}
+		out := answered{
+			ID: r.ID, EventID: r.EventID, Status: r.Status, Response: r.Response, PartySize: r.PartySize,
+			AddressConfirmed: r.AddressConfirmed, Approved: r.Approved, CheckedIn: r.CheckedIn, Rating: r.Rating, Version: o.Version,
+		}
+		switch r.Status {
+		case contract.StatusWaitlisted:
+			if o.Position > 0 {
+				out.Position = &o.Position
+			}
+		case contract.StatusOffered:
+			out.OfferExpiresAt = r.OfferExpiresAt
+		case contract.StatusPending:
+			out.PendingExpiresAt = r.PendingExpiresAt
+		}
+		if withToken {
+			text, err := a.manager.Make(r.ID, r.Epoch)
+			if err != nil {
+				return 0, nil, err
+			}
+			out.ManageToken, out.ManageURL = text, a.PublicURL+"/r/"+text
+		}
+		body, err := json.Marshal(out)
+		return status, body, err
+	}
+}
+
+func (a *API) submitRSVP(c *gin.Context) error {
+	k, err := key(c, true)
+	if err != nil {
+		return err
+	}
+	if err := a.take(c, a.Limits.perClient(a.Limits.RSVPClient, "rsvp-client", c), c.ClientIP()); err != nil {
+		return err
+	}
+	eventID := c.Param("id")
+	if !id.Valid(eventID) {
+		return fault.ErrNotFound
+	}
+	rsvpID, err := id.New()
+	if err != nil {
+		return err
+	}
+	actor, err := a.submitter(c, eventID, rsvpID)
+	if err != nil {
+		return err
+	}
+	var in submission
+	body, err := decode(c, &in)
+	if err != nil {
+		return err
+	}
+	who, err := a.guest(c, eventID, in, actor.Member)
+	if err != nil {
+		return err
+	}
+	if err := a.take(c, a.Limits.policy(a.Limits.RSVPGuest, "rsvp-guest"), eventID+string(who.EmailHMAC)); err != nil {
+		return err
+	}
+	command, err := a.sealed(rsvpID, in, who)
+	if err != nil {
+		return err
+	}
+	// Everybody who is not signed in has the same scope: the key is the client's secret.
+	scopeActor := "guest"
+	if actor.Member {
+		scopeActor = actor.ID
+	}
+	got, err := a.Desk.Do(c.Request.Context(), admission.Request{
+		EventID: eventID, Command: command, Actor: actor, Key: k, Scope: "rsvps " + eventID + " " + scopeActor,
+		RequestHash: a.hash(c, body), Traceparent: traceparent(c), Encode: a.encodeAnswered(http.StatusCreated, true),
+	})
+	if err != nil {
+		return a.refusedSubmission(c, eventID, actor, err)
+	}
+	answer(c, got, "/v1/rsvps/"+idOf(got.Body))
+	return nil
+}
+
+// submitter is a member who adds a guest, or the guest. A member of another
+// organization is a guest like everybody.
+func (a *API) submitter(c *gin.Context, eventID, rsvpID string) (rsvp.Actor, error) {
+	accountID, err := a.bearer(c)
+	if err != nil || accountID == "" {
+		return rsvp.GuestActor(rsvpID), err
+	}
+	actor, err := a.member(c, eventID, mayCheck)
+	if errors.Is(err, fault.ErrNotFound) || errors.Is(err, fault.ErrForbidden) {
+		return rsvp.GuestActor(rsvpID), nil
+	}
+	return actor, err
+}
+
+// refusedSubmission hides what a guest may not know (a draft), and has the
+// manage link mailed to an address that answered before: nothing in the answer
+// tells more than that.
+func (a *API) refusedSubmission(c *gin.Context, eventID string, actor rsvp.Actor, err error) error {
+	if errors.Is(err, rsvp.ErrNotPublished) && !actor.Member {
+		return fault.ErrNotFound
+	}
+	var before *rsvp.Answered
+	if errors.As(err, &before) {
+		if e := a.mailLink(c, eventID, before.RSVPID); e != nil {
+			a.Log.WarnContext(c.Request.Context(), "manage link not sent", "error", e, "rsvp", before.RSVPID)
+		}
+		return rsvp.ErrAlreadyAnswered.Detailf("The link to change that answer is on its way to the address.")
+	}
+	return err
+}
+
+// change is the body of PATCH; what is missing stays.
+type change struct {
+	Name      *string                     `json:"name"`
+	Response  *string                     `json:"response"`
+	PartySize *int                        `json:"party_size"`
+	Answers   *map[string]contract.Answer `json:"answers"`
+	Locale    *string                     `json:"locale"`
+	TimeZone  *string                     `json:"time_zone"`
+	Consents  *consents                   `json:"consents"`
+	Notify    *notify                     `json:"notify"`
+}
+
+func (a *API) changeRSVP(c *gin.Context) error {
+	by, err := a.answerOf(c, c.Param("id"), mayEdit)
+	if err != nil {
+		return err
+	}
+	if err := a.takeGuest(c, by); err != nil {
+		return err
+	}
+	var in change
+	body, err := decode(c, &in)
+	if err != nil {
+		return err
+	}
+	command := &rsvp.ChangeRSVP{
+		RSVPID: by.row.RSVP.ID, Response: in.Response, PartySize: in.PartySize, Locale: in.Locale, TimeZone: in.TimeZone,
+	}
+	if in.Consents != nil {
+		command.Consents = &contract.Consents{Updates: in.Consents.Updates, Marketing: in.Consents.Marketing}
+	}
+	if in.Notify != nil {
+		command.Reminders = in.Notify.Reminders
+	}
+	if err := a.reseal(c, by.row, in, command); err != nil {
+		return err
+	}
+	return a.decide(c, by, body, command)
+}
+
+// takeGuest limits a guest's changes; members are known.
+func (a *API) takeGuest(c *gin.Context, by answerer) error {
+	if by.actor.Member {
+		return nil
+	}
+	return a.take(c, a.Limits.perClient(a.Limits.GuestClient, "guest-client", c), c.ClientIP())
+}
+
+// decide has a command on one RSVP decided and answers with it.
+func (a *API) decide(c *gin.Context, by answerer, body []byte, command rsvp.Command) error {
+	r, err := a.request(c, by.row.RSVP.EventID, by.row.RSVP.ID, by.actor, body)
+	if err != nil {
+		return err
+	}
+	r.Command, r.Encode = command, a.encodeAnswered(http.StatusOK, by.token != "")
+	got, err := a.Desk.Do(c.Request.Context(), r)
+	if err != nil {
+		return err
+	}
+	answer(c, got, "")
+	return nil
+}
+
+func (a *API) cancelRSVP(c *gin.Context) error {
+	return a.simple(c, mayEdit, func(rsvpID, reason string) rsvp.Command {
+		return &rsvp.CancelRSVP{RSVPID: rsvpID, Reason: reason}
+	})
+}
+
+// simple is a command on one RSVP that takes a reason at the most.
+func (a *API) simple(c *gin.Context, roles []string, command func(rsvpID, reason string) rsvp.Command) error {
+	by, err := a.answerOf(c, c.Param("id"), roles)
+	if err != nil {
+		return err
+	}
+	if err := a.takeGuest(c, by); err != nil {
+		return err
+	}
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	body, err := decodeOptional(c, &in)
+	if err != nil {
+		return err
+	}
+	if err := checkText("/reason", in.Reason, maxReason); err != nil {
+		return err
+	}
+	return a.decide(c, by, body, command(by.row.RSVP.ID, in.Reason))
+}
+
+// idOf reads the id of an answer: that of a repeated request is not the one
+// made for this request.
+func idOf(body []byte) string {
+	var v struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(body, &v) // ours, and an empty id makes no link
+	return v.ID
+}
