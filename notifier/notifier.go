@@ -33,10 +33,6 @@ import (
 	"github.com/turnout-events/turnout/notifier/template"
 )
 
-// Group is the consumer group. Renaming it replays the topics, which the
-// versions make harmless and slow.
-const Group = "notifier"
-
 // Config is what the environment sets.
 type Config struct {
 	// Addr serves the API, OpsAddr health and metrics.
@@ -213,6 +209,9 @@ func (n *Notifier) Addr() string { return n.server.Addr() }
 // OpsAddr is the ops listener's real host:port.
 func (n *Notifier) OpsAddr() string { return n.server.OpsAddr() }
 
+// Server gives the listeners, for routes that other packages add.
+func (n *Notifier) Server() *httpserver.Server { return n.server }
+
 // wake looks for due notices now, not with the next tick.
 func (n *Notifier) wake() { n.mail.poke() }
 
@@ -227,7 +226,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	group.Go(func() error { return n.server.Run(ctx) })
 	group.Go(func() error { return n.mail.run(ctx) })
 	group.Go(func() error {
-		return kafkabus.Consume(ctx, n.kafka, Group, []string{contract.TopicRegistrations, contract.TopicOrganizations}, n.onMessages,
+		return kafkabus.Consume(ctx, n.kafka, contract.GroupNotifier, contract.Groups()[contract.GroupNotifier], n.onMessages,
 			kafkabus.ConsumeOptions{Log: n.log})
 	})
 	group.Go(func() error {

@@ -19,6 +19,6 @@ func Groups() map[string][]string {
 		GroupGuestlist:    {TopicRegistrations},
 		GroupFacts:        {TopicRegistrations},
 		GroupAccess:       {TopicOrganizations},
-		GroupNotifier:     {TopicRegistrations},
+		GroupNotifier:     {TopicRegistrations, TopicOrganizations},
 	}
 }
