@@ -125,15 +125,15 @@ func (s *Stores) EventAtLeast(ctx context.Context, ref string, least Least) (Eve
 	done, err := poll(ctx, func() (bool, error) {
 		var err error
 		e, err = s.EventByRef(ctx, ref)
-		if errors.Is(err, fault.ErrNotFound) && least.For(ref) {
-			return false, nil
+		if errors.Is(err, fault.ErrNotFound) && least.Version > 0 && (least.For(ref) || !id.Valid(ref)) {
+			return false, nil // a slug says nothing: it may be the one that is asked for
 		}
 		return err != nil || !least.For(e.ID) || e.Version >= least.Version, err
 	})
 	switch {
 	case err != nil:
 		return e, err
-	case !done && e.ID == "":
+	case !done && e.ID == "" && !least.For(ref):
 		return e, fault.ErrNotFound
 	case !done:
 		return e, ErrNotYetVisible.Detailf("The event is at version %d here.", e.Version)

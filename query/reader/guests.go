@@ -73,10 +73,10 @@ func (s *Stores) Ahead(ctx context.Context, eventID string, queuedVersion int64)
 			object{"range": object{"queued_version": object{"lt": queuedVersion}}},
 		}}})
 	})
-	if Away(err) {
-		return 0, ErrSearchAway.Because(err)
+	if err != nil {
+		return 0, searched("count the queue", err)
 	}
-	return n, err
+	return n, nil
 }
 
 // The orders of a guest list.
@@ -168,12 +168,10 @@ func (s *Stores) Guests(ctx context.Context, q GuestQuery, cursorText string) (G
 		return s.Elastic.Search(ctx, document.GuestList, q.body(after))
 	})
 	switch {
-	case Away(err):
-		return GuestPage{}, ErrSearchAway.Because(err)
-	case err != nil && ours(err) && cursorText != "":
+	case err != nil && refused(err) && cursorText != "":
 		return GuestPage{}, ErrCursor.Because(err)
 	case err != nil:
-		return GuestPage{}, fmt.Errorf("search guests: %w", err)
+		return GuestPage{}, searched("search guests", err)
 	}
 	p := GuestPage{Items: make([]document.Guest, 0, len(r.Hits)), Total: r.Total}
 	for _, hit := range r.Hits {

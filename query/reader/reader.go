@@ -5,6 +5,7 @@ package reader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -71,6 +72,12 @@ func ours(err error) bool {
 	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && e.Status != 429
 }
 
+// refused tells whether Elasticsearch found fault with what it was asked.
+func refused(err error) bool {
+	var e *elastic.Error
+	return errors.As(err, &e) && e.Status == 400
+}
+
 // Away tells whether an error means that a store is away.
 func Away(err error) bool {
 	return err != nil && (errors.Is(err, errAway) || fault.KindOf(err) == fault.Unavailable)
@@ -94,6 +101,15 @@ func run[T any](b *gobreaker.CircuitBreaker[any], f func() (T, error)) (T, error
 	default:
 		return zero, errors.Join(errAway, err)
 	}
+}
+
+// searched is what a failed search is: without its index, which the projector
+// makes at its start, the store is as good as away.
+func searched(what string, err error) error {
+	if Away(err) || errors.Is(err, elastic.ErrNotFound) {
+		return ErrSearchAway.Because(err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // poll calls f until it says that it is done, for at most Patience. It returns

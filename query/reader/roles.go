@@ -73,10 +73,7 @@ func (s *Stores) OrganizationsOf(ctx context.Context, account string) ([]documen
 		})
 	})
 	if err != nil {
-		if Away(err) {
-			return nil, ErrSearchAway.Because(err)
-		}
-		return nil, fmt.Errorf("organizations of an account: %w", err)
+		return nil, searched("organizations of an account", err)
 	}
 	out := make([]document.Organization, 0, len(found.Hits))
 	for _, hit := range found.Hits {

@@ -55,13 +55,10 @@ func (s *Stores) Search(ctx context.Context, q Search, cursorText string, now ti
 		result, err = s.search1(ctx, q, at, after)
 	}
 	if err != nil {
-		if ours(err) && cursorText != "" {
+		if refused(err) && cursorText != "" {
 			return Page{}, ErrCursor.Because(err)
 		}
-		if Away(err) {
-			return Page{}, ErrSearchAway.Because(err)
-		}
-		return Page{}, fmt.Errorf("search events: %w", err)
+		return Page{}, searched("search events", err)
 	}
 	return q.page(result, at)
 }

@@ -89,8 +89,6 @@ func (h *Hub) SeatsAtLeast(ctx context.Context, eventID string, least Least) (Se
 	switch {
 	case err != nil:
 		return got, err
-	case !done && got.Body == nil:
-		return got, fault.ErrNotFound
 	case !done:
 		return got, ErrNotYetVisible.Detailf("The seats are at version %d here.", got.Version)
 	}
