@@ -187,6 +187,18 @@ func TestPoisonGoesAloneToTheDeadLetterTopic(t *testing.T) {
 		kafkabus.PositionOf(again.Message) != again.Original || again.Message.Metadata[kafkabus.HeaderDLQReason] != "" {
 		t.Errorf("message %q %v", again.Message.Payload, again.Message.Metadata)
 	}
+	if err := kafkabus.ResolveDLQ(t.Context(), cfg, again.ID, "redriven by a test"); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := kafkabus.ReadDLQ(t.Context(), cfg, "g", 100); err != nil || len(left) != 1 || left[0].Original.Offset != 7 {
+		t.Errorf("left after one is resolved: %+v, %v", left, err)
+	}
+	if _, err := kafkabus.FetchDLQ(t.Context(), cfg, group, partition, offset); err != nil {
+		t.Errorf("a resolved letter is gone: %v", err)
+	}
+	if _, err := kafkabus.FetchDLQ(t.Context(), cfg, "g", 0, 2); !errors.Is(err, kafkabus.ErrNoDeadLetter) {
+		t.Errorf("the note itself is taken for a letter: %v", err)
+	}
 	if _, err := kafkabus.FetchDLQ(t.Context(), cfg, "g", 0, 99); !errors.Is(err, kafkabus.ErrNoDeadLetter) {
 		t.Errorf("got %v", err)
 	}

@@ -31,11 +31,11 @@ func reserved(name string) bool {
 	return false
 }
 
-// toKafka makes the record of a message; index comes back in the acknowledgement.
-func toKafka(topic string, msg *message.Message, index int) *sarama.ProducerMessage {
-	pm := &sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(msg.Payload), Metadata: index}
+// toRecord makes the record of a message.
+func toRecord(msg *message.Message) *sarama.Record {
+	r := &sarama.Record{Value: msg.Payload}
 	if key, ok := msg.Metadata[MetaKey]; ok {
-		pm.Key = sarama.StringEncoder(key)
+		r.Key = []byte(key)
 	}
 	names := make([]string, 0, len(msg.Metadata))
 	for name := range msg.Metadata {
@@ -45,9 +45,9 @@ func toKafka(topic string, msg *message.Message, index int) *sarama.ProducerMess
 	}
 	sort.Strings(names) // the same message gives the same bytes
 	for _, name := range names {
-		pm.Headers = append(pm.Headers, sarama.RecordHeader{Key: []byte(name), Value: []byte(msg.Metadata[name])})
+		r.Headers = append(r.Headers, &sarama.RecordHeader{Key: []byte(name), Value: []byte(msg.Metadata[name])})
 	}
-	return pm
+	return r
 }
 
 // fromKafka makes the message of a record. It cannot fail: what the payload means is the handler's to judge.

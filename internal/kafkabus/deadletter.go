@@ -18,6 +18,9 @@ const (
 	HeaderDLQTime      = "dlq_time"   // the original record's timestamp, RFC 3339
 	HeaderDLQAt        = "dlq_at"     // when it was rejected, RFC 3339
 	HeaderDLQReason    = "dlq_reason" // the error, in words
+
+	// HeaderDLQResolved marks a record that is no letter but says that one is dealt with: its place, partition:offset.
+	HeaderDLQResolved = "dlq_resolved"
 )
 
 // maxReason keeps an error that quotes its input from making the record too large for the broker.

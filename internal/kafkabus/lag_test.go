@@ -2,6 +2,8 @@ package kafkabus_test
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -68,30 +70,44 @@ func TestReplayEndsAtTheEndAndGoesOnFromThere(t *testing.T) {
 	name := topic(t, cfg, 3)
 	all := numbered(1500, 7)
 	publish(t, cfg, name, all[:700]...)
-	first := newLedger()
-	done, err := kafkabus.Replay(t.Context(), cfg, name, nil, first.handle)
-	if err != nil || done.Messages != 700 {
-		t.Fatalf("%d messages, %v", done.Messages, err)
+	got := newLedger()
+	var mu sync.Mutex
+	next := map[int32]int64{}
+	var done, total int64
+	refused := 0
+	opts := kafkabus.ReplayOptions{
+		OnEnd: func(p int32, offset int64) { mu.Lock(); defer mu.Unlock(); next[p] = offset },
+		OnProgress: func(d, of int64, rejected map[int]error) {
+			mu.Lock()
+			defer mu.Unlock()
+			done, total, refused = max(done, d), of, refused+len(rejected)
+		},
 	}
-	first.ordered(t)
+	if err := kafkabus.Replay(t.Context(), cfg, name, got.handle, opts); err != nil || done != 700 || total != 700 || len(next) != 3 {
+		t.Fatalf("%d of %d messages, next %v, %v", done, total, next, err)
+	}
+	got.ordered(t)
 
 	publish(t, cfg, name, all[700:]...)
-	refused := 0
-	rest, err := kafkabus.Replay(t.Context(), cfg, name, done.Next, func(ctx context.Context, messages []*message.Message) error {
-		if err := first.handle(ctx, messages); err != nil {
+	opts.From, next, done = next, map[int32]int64{}, 0
+	err := kafkabus.Replay(t.Context(), cfg, name, func(ctx context.Context, messages []*message.Message) error {
+		if err := got.handle(ctx, messages); err != nil {
 			return err
 		}
-		first.mu.Lock()
-		refused++
-		first.mu.Unlock()
 		return &kafkabus.Rejected{Reasons: map[int]error{0: nil}}
-	})
-	if err != nil || rest.Messages != 800 || rest.Rejected != int64(refused) {
-		t.Fatalf("%+v, %v", rest, err)
+	}, opts)
+	if err != nil || done != 800 || total != 800 || refused == 0 {
+		t.Fatalf("%d of %d messages, %d refused, %v", done, total, refused, err)
 	}
-	first.ordered(t)
-	if len(first.places) != 1500 {
-		t.Errorf("%d distinct messages", len(first.places))
+	got.ordered(t)
+	if len(got.places) != 1500 {
+		t.Errorf("%d distinct messages", len(got.places))
+	}
+
+	broken := errors.New("broken")
+	err = kafkabus.Replay(t.Context(), cfg, name, func(context.Context, []*message.Message) error { return broken }, kafkabus.ReplayOptions{})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -99,8 +115,7 @@ func TestReplayOfNothingReturns(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	name := topic(t, cfg, 3)
-	done, err := kafkabus.Replay(t.Context(), cfg, name, nil, newLedger().handle)
-	if err != nil || done.Messages != 0 || len(done.Next) != 3 {
-		t.Errorf("%+v, %v", done, err)
+	if err := kafkabus.Replay(t.Context(), cfg, name, newLedger().handle, kafkabus.ReplayOptions{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,21 +1,44 @@
 package kafkabus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Publisher is a Watermill message.Publisher whose Publish sends all its messages as one batch, in their order per
-// key, and returns when every in-sync replica has them. It is safe for concurrent use; order holds within one call.
+// ErrBehind is the cause for a message that was not sent because one before it, of the same key, could not be.
+var ErrBehind = errors.New("not sent: an earlier message of its key failed")
+
+// ErrTooLarge is the cause for a message that is larger than a record may be.
+var ErrTooLarge = errors.New("message too large")
+
+// publishWithin is how long Publish tries before it gives up on what is left, after the first failure.
+const publishWithin = 10 * time.Second
+
+// Publisher is a Watermill message.Publisher whose Publish sends all its messages as record batches, one per partition
+// and request, and returns when every in-sync replica has them. Per key their order holds whatever happens: a message
+// is sent only after the one before it is acknowledged or in the same record batch, which Kafka takes whole or not at
+// all.
+//
+// That is why it is built on sarama's connections and not on its SyncProducer: SendMessages cuts a call into several
+// requests, gives each message retries of its own, and so can fail a message and acknowledge the next of the same key
+// when a broker returns in between (restart_test.go shows it).
+//
+// It is safe for concurrent use, one Publish at a time; make one per shard for more.
 type Publisher struct {
-	cfg      Config
-	log      *slog.Logger
-	client   sarama.Client
-	producer sarama.SyncProducer
+	log *slog.Logger
+	cfg Config
+
+	mu          sync.Mutex
+	client      sarama.Client
+	partitioner sarama.Partitioner
+	identity    identity
 }
 
 var _ message.Publisher = (*Publisher)(nil)
@@ -26,48 +49,137 @@ func NewPublisher(cfg Config, log *slog.Logger) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	producer, err := sarama.NewSyncProducerFromClient(client)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("kafka: %w", err), client.Close())
-	}
-	return &Publisher{cfg: cfg, log: log, client: client, producer: producer}, nil
+	return &Publisher{cfg: cfg, log: log, client: client, partitioner: client.Config().Producer.Partitioner("")}, nil
 }
 
 // Publish sends the messages to the topic (short or full name). The key is the metadata MetaKey, everything else in
 // the metadata becomes a header. Nil means all are acknowledged; otherwise the error is a *PublishError that says
-// which are, unless nothing was sent at all. It is bounded by sarama's retries (about 10 s), not by a context.
+// which are, unless nothing was sent at all. It gives up 10 s after the first failure, or when the first message's
+// context ends.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	topic = p.cfg.Topic(topic)
-	records := make([]*sarama.ProducerMessage, len(messages))
-	for i, msg := range messages {
-		records[i] = toKafka(topic, msg, i)
-	}
-	err := p.producer.SendMessages(records)
-	if err == nil {
-		return nil
-	}
-	var failures sarama.ProducerErrors
-	if !errors.As(err, &failures) {
+	b, err := p.plan(topic, messages)
+	if err != nil {
 		return fmt.Errorf("publish %d messages to %s: %w", len(messages), topic, err)
 	}
-	failed := &PublishError{Topic: topic, Failed: make(map[int]error, len(failures)), keys: make([]string, len(messages))}
-	for i, msg := range messages {
-		failed.keys[i] = msg.Metadata[MetaKey]
+	p.deliver(messages[0].Context(), b)
+	if len(b.failed) == 0 {
+		return nil
 	}
-	for _, f := range failures {
-		if i, ok := f.Msg.Metadata.(int); ok {
-			failed.Failed[i] = f.Err
-		}
-	}
-	return failed
+	return &PublishError{Topic: topic, Failed: b.failed, keys: b.keys}
 }
 
-// Close waits for what is in flight and disconnects.
+// Close waits for a Publish under way and disconnects.
 func (p *Publisher) Close() error {
-	return errors.Join(p.producer.Close(), p.client.Close())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.client.Close()
+}
+
+// batch is one Publish.
+type batch struct {
+	topic   string
+	records []*sarama.Record
+	keys    []string
+	queue   map[int32][]int // per partition, the indices still to be sent, in order
+	failed  map[int]error   // by index
+	halved  map[int32]bool  // partitions that said that a record batch was too large
+}
+
+func (p *Publisher) plan(topic string, messages []*message.Message) (*batch, error) {
+	partitions, err := p.client.Partitions(topic)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{topic: topic, records: make([]*sarama.Record, len(messages)), keys: make([]string, len(messages)),
+		queue: map[int32][]int{}, failed: map[int]error{}, halved: map[int32]bool{}}
+	for i, msg := range messages {
+		b.records[i], b.keys[i] = toRecord(msg), msg.Metadata[MetaKey]
+		record := &sarama.ProducerMessage{Topic: topic}
+		if b.records[i].Key != nil {
+			record.Key = sarama.ByteEncoder(b.records[i].Key)
+		}
+		partition, err := p.partitioner.Partition(record, int32(len(partitions))) //nolint:gosec // a few dozen
+		if err != nil {
+			return nil, err
+		}
+		b.queue[partition] = append(b.queue[partition], i)
+	}
+	for i, r := range b.records {
+		if sizeOf(r) > maxRecord {
+			b.fail(i, fmt.Errorf("%w: about %d bytes, at most %d", ErrTooLarge, sizeOf(r), maxRecord))
+		}
+	}
+	return b, nil
+}
+
+// fail gives up on a message, and on what is queued behind it with the same key.
+func (b *batch) fail(index int, cause error) {
+	for partition, queue := range b.queue {
+		var left []int
+		for _, i := range queue {
+			switch {
+			case i == index:
+				b.failed[i] = cause
+			case i > index && b.keys[i] == b.keys[index]:
+				if b.failed[i] == nil {
+					b.failed[i] = ErrBehind
+				}
+			default:
+				left = append(left, i)
+			}
+		}
+		b.queue[partition] = left
+	}
+}
+
+// failRest gives up on everything that is left of a partition.
+func (b *batch) failRest(partition int32, cause error) {
+	for _, i := range b.queue[partition] {
+		b.failed[i] = cause
+	}
+	delete(b.queue, partition)
+}
+
+func (b *batch) empty() bool {
+	for _, queue := range b.queue {
+		if len(queue) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// deliver sends rounds of requests until nothing is left or time is up.
+func (p *Publisher) deliver(ctx context.Context, b *batch) {
+	wait := newBackoff(20*time.Millisecond, time.Second)
+	var until time.Time
+	for !b.empty() {
+		troubled := p.round(b)
+		if len(troubled) == 0 {
+			continue
+		}
+		now := time.Now()
+		if until.IsZero() {
+			until = now.Add(publishWithin)
+		}
+		if now.Before(until) && wait.pause(ctx) {
+			_ = p.client.RefreshMetadata(b.topic) // the next round says what is wrong
+			continue
+		}
+		for partition, err := range troubled {
+			b.failRest(partition, err)
+		}
+		// What was sent last may be in Kafka or not. Under the same identity the next batch would have to repeat it
+		// exactly; a new one is taken whatever comes.
+		p.identity = identity{}
+		until = time.Time{} // partitions that are well go on
+	}
 }
 
 // PublishError says which messages of a Publish are not acknowledged. Those may be in Kafka all the same.
@@ -102,8 +214,8 @@ func (e *PublishError) Acked(index int) bool {
 }
 
 // AckedPrefix gives, in order, the indices that count as sent: per key, the acknowledged messages before the first one
-// that is not. An acknowledged message behind a failed one of its key must be sent again, after it: forgetting it would
-// leave the failed one, with its older version, as the last that consumers see.
+// that is not. Forgetting one behind it would leave the failed one, with its older version, as the last that consumers
+// see. This Publisher acknowledges nothing behind a failure; the rule holds for whoever does.
 func (e *PublishError) AckedPrefix() []int {
 	var prefix []int
 	broken := map[string]bool{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,8 +44,11 @@ func ParseDeadLetterID(id string) (group string, partition int32, offset int64, 
 	return parts[0], int32(p), o, nil
 }
 
-// ReadDLQ gives the newest dead letters of a group, at most limit per partition of its topic, oldest first. A group
-// without a dead-letter topic has none.
+// dlqWindow bounds how many records of a dead-letter topic ReadDLQ looks at: a topic with more has another problem.
+const dlqWindow = 10_000
+
+// ReadDLQ gives the newest dead letters of a group that are not resolved, at most limit, oldest first. A group without
+// a dead-letter topic has none.
 func ReadDLQ(ctx context.Context, cfg Config, group string, limit int) ([]DeadLetter, error) {
 	client, err := cfg.client()
 	if err != nil {
@@ -52,32 +56,73 @@ func ReadDLQ(ctx context.Context, cfg Config, group string, limit int) ([]DeadLe
 	}
 	defer func() { _ = client.Close() }()
 	topic := cfg.DLQ(group)
-	partitions, err := client.Partitions(topic)
+	parts, _, err := spans(client, topic)
 	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", topic, err)
+		return nil, err
 	}
 	var letters []DeadLetter
-	for _, p := range partitions {
-		oldest, err := client.GetOffset(topic, p, sarama.OffsetOldest)
-		if err != nil {
-			return nil, fmt.Errorf("read %s/%d: %w", topic, p, err)
-		}
-		end, err := client.GetOffset(topic, p, sarama.OffsetNewest)
-		if err != nil {
-			return nil, fmt.Errorf("read %s/%d: %w", topic, p, err)
-		}
-		_, err = readPartition(ctx, client, topic, p, max(oldest, end-int64(limit)), end, func(cm *sarama.ConsumerMessage) error {
-			letters = append(letters, toDeadLetter(group, cm))
+	resolved := map[string]bool{}
+	for _, p := range parts {
+		_, err = readPartition(ctx, client, topic, p.partition, max(p.from, p.to-dlqWindow), p.to, func(cm *sarama.ConsumerMessage) error {
+			if place := resolves(cm); place != "" {
+				resolved[place] = true
+			} else {
+				letters = append(letters, toDeadLetter(group, cm))
+			}
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read %s/%d: %w", topic, p, err)
+			return nil, fmt.Errorf("read %s/%d: %w", topic, p.partition, err)
 		}
 	}
-	return letters, nil
+	letters = slices.DeleteFunc(letters, func(l DeadLetter) bool { return resolved[placeOf(l.Partition, l.Offset)] })
+	return letters[max(0, len(letters)-limit):], nil
+}
+
+// ResolveDLQ records, behind the letter, that it is dealt with (redriven, or given up), so that ReadDLQ leaves it out.
+// The letter itself stays, and FetchDLQ still gives it. note says who and how.
+func ResolveDLQ(ctx context.Context, cfg Config, id, note string) error {
+	group, partition, offset, err := ParseDeadLetterID(id)
+	if err != nil {
+		return err
+	}
+	if _, err := FetchDLQ(ctx, cfg, group, partition, offset); err != nil {
+		return err
+	}
+	client, err := cfg.client()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	producer, err := sarama.NewSyncProducerFromClient(client)
+	if err != nil {
+		return fmt.Errorf("resolve %s: %w", id, err)
+	}
+	defer func() { _ = producer.Close() }()
+	_, _, err = producer.SendMessage(&sarama.ProducerMessage{Topic: cfg.DLQ(group), Headers: []sarama.RecordHeader{
+		{Key: []byte(HeaderDLQResolved), Value: []byte(placeOf(partition, offset))},
+		{Key: []byte(HeaderDLQAt), Value: []byte(time.Now().UTC().Format(time.RFC3339Nano))},
+		{Key: []byte(HeaderDLQReason), Value: []byte(note)},
+	}})
+	if err != nil {
+		return fmt.Errorf("resolve %s: %w", id, err)
+	}
+	return nil
+}
+
+func placeOf(partition int32, offset int64) string { return fmt.Sprintf("%d:%d", partition, offset) }
+
+// resolves gives the place of the letter that a record resolves; empty for a letter.
+func resolves(cm *sarama.ConsumerMessage) string {
+	for _, h := range cm.Headers {
+		if h != nil && string(h.Key) == HeaderDLQResolved {
+			return string(h.Value)
+		}
+	}
+	return ""
 }
 
 // FetchDLQ gives one dead letter by its place; ErrNoDeadLetter is in the chain when there is none.
@@ -95,8 +140,10 @@ func FetchDLQ(ctx context.Context, cfg Config, group string, partition int32, of
 	var found *DeadLetter
 	if err == nil && offset < end {
 		_, err = readPartition(ctx, client, topic, partition, offset, offset+1, func(cm *sarama.ConsumerMessage) error {
-			letter := toDeadLetter(group, cm)
-			found = &letter
+			if resolves(cm) == "" {
+				letter := toDeadLetter(group, cm)
+				found = &letter
+			}
 			return errStop
 		})
 		if err != nil {
