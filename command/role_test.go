@@ -1,0 +1,274 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/turnout-events/turnout/command"
+	"github.com/turnout-events/turnout/command/account"
+	"github.com/turnout-events/turnout/command/admission"
+	"github.com/turnout-events/turnout/command/httpapi"
+	"github.com/turnout-events/turnout/command/limit"
+	"github.com/turnout-events/turnout/internal/id"
+	"github.com/turnout-events/turnout/internal/postgres"
+	"github.com/turnout-events/turnout/internal/redisconn"
+	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/migrations"
+)
+
+const (
+	serviceToken = "service-token-of-the-test"
+	opsToken     = "ops-token-of-the-test"
+	password     = "correct horse battery"
+)
+
+// role is a command role of its own, on its own database.
+type role struct {
+	t    *testing.T
+	base string
+	ops  string
+	pool *pgxpool.Pool
+	ring *seal.Keyring
+}
+
+// start runs the role until the test ends; change may alter its settings.
+func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
+	t.Helper()
+	url := testkit.Database(t, func(ctx context.Context, url string) error {
+		return postgres.Migrate(ctx, url, migrations.FS)
+	})
+	log := testkit.Logger(t)
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 6}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	redis, err := redisconn.Open(t.Context(), redisconn.Config{URL: testkit.Engines(t).Redis, Namespace: testkit.Namespace(t)}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = redis.Close() })
+	ring, err := seal.ParseKeyring("1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := command.Config{
+		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", MaxCapacity: 1000, TrustedProxies: []string{"127.0.0.1"},
+		Admission: admission.DefaultConfig(),
+		Accounts:  account.Config{AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, SigningKeyTTL: 720 * time.Hour},
+		Limits: httpapi.Limits{
+			RSVPGuest: limit.Rate{N: 1000, Per: time.Minute}, LoginAddress: limit.Rate{N: 5, Per: time.Hour},
+			GuestLink: limit.Rate{N: 3, Per: time.Hour},
+		},
+	}
+	deps := command.Deps{
+		Pool: pool, Redis: redis, Keyring: ring, Log: log, Registry: prometheus.NewRegistry(),
+		PublicURL: "https://turnout.example/", ServiceToken: serviceToken, OpsToken: opsToken,
+	}
+	for _, f := range change {
+		f(&cfg, &deps)
+	}
+	c, err := command.New(t.Context(), cfg, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("role did not stop cleanly: %v", err)
+		}
+	})
+	select {
+	case <-c.Ready():
+	case err := <-done:
+		t.Fatal(err)
+	}
+	return &role{t: t, base: "http://" + c.Addr(), ops: "http://" + c.OpsAddr(), pool: pool, ring: ring}
+}
+
+// request is one call; body is JSON text, or a value to be encoded.
+type request struct {
+	method, path string
+	auth         string // the whole Authorization header
+	body         any
+	key          string
+	header       map[string]string
+	ops          bool
+}
+
+type response struct {
+	t      *testing.T
+	what   string
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r *role) do(q request) response {
+	r.t.Helper()
+	resp, err := r.try(q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp
+}
+
+// try is do for goroutines of a test, which must not end it.
+func (r *role) try(q request) (response, error) {
+	var in io.Reader
+	switch b := q.body.(type) {
+	case nil:
+	case string:
+		in = strings.NewReader(b)
+	case []byte:
+		in = bytes.NewReader(b)
+	default:
+		encoded, err := json.Marshal(b)
+		if err != nil {
+			return response{}, err
+		}
+		in = bytes.NewReader(encoded)
+	}
+	base := r.base
+	if q.ops {
+		base = r.ops
+	}
+	req, err := http.NewRequestWithContext(r.t.Context(), q.method, base+q.path, in)
+	if err != nil {
+		return response{}, err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if q.auth != "" {
+		req.Header.Set("Authorization", q.auth)
+	}
+	if q.key != "" {
+		req.Header.Set("Idempotency-Key", q.key)
+	}
+	for name, value := range q.header {
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return response{}, err
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	return response{t: r.t, what: q.method + " " + q.path, status: res.StatusCode, header: res.Header, body: body}, err
+}
+
+// want fails unless the status is the given one, and for a problem also its code.
+func (r response) want(status int, code ...string) response {
+	r.t.Helper()
+	if r.status != status || len(code) > 0 && r.text("code") != code[0] {
+		r.t.Fatalf("%s: %d %s, want %d %v", r.what, r.status, r.body, status, code)
+	}
+	if r.status >= 400 && r.header.Get("Content-Type") != "application/problem+json" {
+		r.t.Fatalf("%s: %d without a problem document: %s", r.what, r.status, r.body)
+	}
+	return r
+}
+
+func (r response) json() map[string]any {
+	r.t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(r.body, &v); err != nil {
+		r.t.Fatalf("%s: %v: %s", r.what, err, r.body)
+	}
+	return v
+}
+
+func (r response) text(name string) string { s, _ := r.json()[name].(string); return s }
+func (r response) number(name string) int  { n, _ := r.json()[name].(float64); return int(n) }
+
+// pointers are what a problem complains about.
+func (r response) pointers() []string {
+	var v struct {
+		Errors []struct{ Pointer string }
+	}
+	_ = json.Unmarshal(r.body, &v)
+	out := []string{}
+	for _, e := range v.Errors {
+		out = append(out, e.Pointer)
+	}
+	return out
+}
+
+// signUp makes an account and gives its Authorization header.
+func (r *role) signUp(email string) string {
+	r.t.Helper()
+	got := r.do(request{method: "POST", path: "/v1/auth/register", body: map[string]string{
+		"email": email, "password": password, "name": "Somebody",
+	}}).want(http.StatusCreated)
+	return "Bearer " + got.text("access_token")
+}
+
+// organization makes one and gives its id.
+func (r *role) organization(auth string) string {
+	r.t.Helper()
+	return r.do(request{method: "POST", path: "/v1/organizations", auth: auth, body: map[string]string{
+		"name": "The Harbour", "slug": "harbour-" + unique(r.t),
+	}}).want(http.StatusCreated).text("id")
+}
+
+func unique(t *testing.T) string {
+	t.Helper()
+	s, err := id.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// draft is the body of an event that starts in a week.
+func draft(orgID string, more map[string]any) map[string]any {
+	starts := time.Now().Add(7 * 24 * time.Hour).UTC().Truncate(time.Second)
+	body := map[string]any{
+		"organization_id": orgID, "title": "Lantern walk", "description": "Along the quay.", "time_zone": "Europe/Berlin",
+		"starts_at": starts.Format(time.RFC3339), "ends_at": starts.Add(3 * time.Hour).Format(time.RFC3339), "capacity": 10, "max_party": 4,
+	}
+	for k, v := range more {
+		body[k] = v
+	}
+	return body
+}
+
+// published makes a published event and gives its id.
+func (r *role) published(auth, orgID string, more map[string]any) string {
+	r.t.Helper()
+	eventID := r.do(request{method: "POST", path: "/v1/events", auth: auth, body: draft(orgID, more)}).want(http.StatusCreated).text("id")
+	r.do(request{method: "POST", path: "/v1/events/" + eventID + "/publish", auth: auth}).want(http.StatusOK)
+	return eventID
+}
+
+func guest(name string, party int) map[string]any {
+	return map[string]any{
+		"name": name, "email": name + "@example.org", "response": "going", "party_size": party, "locale": "en",
+		"time_zone": "Europe/Berlin", "consents": map[string]bool{"updates": true, "marketing": false},
+	}
+}
+
+// answer submits an RSVP.
+func (r *role) answer(eventID, name string, party int) response {
+	r.t.Helper()
+	return r.do(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", body: guest(name, party), key: unique(r.t)})
+}
+
+// version is the Turnout-Version that belongs to an answer.
+func version(subject string, n int) string { return fmt.Sprintf("%s@%d", subject, n) }
