@@ -5,6 +5,9 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HERE=$ROOT/deploy/local
 
+# git refuses a checkout that belongs to somebody else (root in CI), and then `go build` cannot stamp the commit.
+git -C "$ROOT" rev-parse HEAD >/dev/null 2>&1 || export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
+
 # say prints one line of progress; die ends the script with one line that says what is wrong and how to mend it.
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'turnout: %s\n' "$*" >&2; exit 1; }
