@@ -27,6 +27,11 @@ addresses() {
   [ -n "${TURNOUT_SMTP_ADDR:-}" ] || export TURNOUT_SMTP_ADDR=$TURNOUT_INBOX_SMTP_ADDR
   [ -n "${TURNOUT_PUBLIC_URL:-}" ] || export TURNOUT_PUBLIC_URL=http://$TURNOUT_HTTP_ADDR
 }
+# defaults of a demo on one machine: mail is kept beside the data, and one client may be a crowd (turnout seed).
+defaults() {
+  [ -n "${TURNOUT_INBOX_DIR:-}" ] || export TURNOUT_INBOX_DIR=$LOCAL/inbox
+  [ -n "${TURNOUT_LIMIT_LOOPBACK+set}" ] || export TURNOUT_LIMIT_LOOPBACK=off
+}
 OPS_ADDRS=(WEB COMMAND QUERY NOTIFIER PROJECTOR RELAY)
 
 # secrets makes the random ones of this checkout once. With other ones the stored ciphertext could not be read.
@@ -157,6 +162,7 @@ settings
 engine_user
 data_dir quiet
 addresses
+defaults
 secrets
 case ${1:-} in
   run)
@@ -178,7 +184,7 @@ case ${1:-} in
   reset)
     stop
     "$HERE/engines.sh" reset
-    rm -f "$LOCAL/demo.done"
+    rm -rf "$LOCAL/demo.done" "$LOCAL/inbox"
     ;;
   *) die "usage: run.sh run | up | down | reset" ;;
 esac
