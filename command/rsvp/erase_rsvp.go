@@ -2,12 +2,14 @@ package rsvp
 
 import (
 	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
 )
 
-// EraseRSVP destroys what tells who the guest is. A seat, an offer, a place in
-// the queue, a maybe at an event that has not started is cancelled first;
-// afterwards, and for who is inside already, the RSVP keeps its state, so that
-// the counts stay true. Erasing twice changes nothing.
+// EraseRSVP destroys what tells who the guest is. Before the start a seat or a
+// maybe is cancelled first; afterwards, and for who is inside already, it keeps
+// its state, so that the counts stay true. Who only waits is cancelled at any
+// time: nobody could be told of a seat. Erasing twice changes nothing.
 type EraseRSVP struct {
 	RSVPID string
 	Reason string
@@ -30,14 +32,23 @@ func (c *EraseRSVP) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 			return nil, err
 		}
 		n := note{by: byErase, actor: by.ID, reason: c.Reason}
-		if _, leaves := moves[move{byErase, r.RSVP.Status, cancelled}]; leaves && r.RSVP.Status != cancelled &&
-			now.Before(b.Event.StartsAt) && r.RSVP.CheckedIn == 0 {
+		if c.leaves(&r.RSVP, b.Event.StartsAt, now) {
 			if err := b.leave(r, n, now); err != nil {
 				return nil, err
 			}
 		}
 		return r, b.erase(r, n, now)
 	})
+}
+
+func (c *EraseRSVP) leaves(r *contract.RSVP, start, now time.Time) bool {
+	switch r.Status {
+	case pending, waitlisted, offered:
+		return true
+	case confirmed, maybe:
+		return now.Before(start) && r.CheckedIn == 0
+	}
+	return false
 }
 
 // erase drops all personal data of an RSVP; its address may answer again.

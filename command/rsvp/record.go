@@ -1,7 +1,6 @@
 package rsvp
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -155,7 +154,3 @@ func Recount(capacity *int, rows []contract.RSVP) contract.Counters {
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
-
-func (b *Book) String() string {
-	return fmt.Sprintf("event %s at version %d", b.Event.ID, b.Version)
-}

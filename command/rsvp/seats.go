@@ -1,7 +1,9 @@
 package rsvp
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -112,23 +114,28 @@ func (b *Book) promote(now time.Time) error {
 // lapse ends the offers that are past their time. What they held is given on
 // by the promote that follows the command.
 func (b *Book) lapse(now time.Time) error {
-	if b.Event.Status != contract.EventPublished {
+	if len(b.offers) == 0 || b.Event.Status != contract.EventPublished {
 		return nil // a cancelled event leaves RSVPs as they are
 	}
-	over := false
+	var over, open []*Row
 	for _, r := range b.offers {
-		over = over || lapsed(r, now)
+		switch {
+		case lapsed(r, now):
+			over = append(over, r)
+		case r.RSVP.Status == offered:
+			open = append(open, r)
+		}
 	}
-	if !over {
+	if len(over) == 0 {
 		return nil
 	}
-	var open []*Row
-	for _, r := range b.offers {
+	// In the order in which they ran out, whatever the order of loading.
+	slices.SortFunc(over, func(a, b *Row) int {
+		return cmp.Or(a.RSVP.OfferExpiresAt.Compare(*b.RSVP.OfferExpiresAt), cmp.Compare(a.RSVP.QueuedVersion, b.RSVP.QueuedVersion))
+	})
+	for _, r := range over {
 		if !lapsed(r, now) {
-			if r.RSVP.Status == offered {
-				open = append(open, r)
-			}
-			continue
+			continue // offered twice in this book, so it is in offers twice
 		}
 		was := b.touch(r)
 		r.RSVP.Status = cancelled

@@ -45,9 +45,9 @@ func (c *SubmitRSVP) apply(b *Book, by Actor, now time.Time) (*Row, error) {
 	if err := b.open(by, now); err != nil {
 		return nil, err
 	}
-	people := max(c.PartySize, 1)
-	if c.PartySize < 0 {
-		people = c.PartySize // refused below, not mended
+	people := c.PartySize
+	if people == 0 {
+		people = 1
 	}
 	if err := b.partyFits(people); err != nil {
 		return nil, err
@@ -58,14 +58,14 @@ func (c *SubmitRSVP) apply(b *Book, by Actor, now time.Time) (*Row, error) {
 	if err := c.makeRoom(b, by, now); err != nil {
 		return nil, err
 	}
-	c2 := c.Consents
-	c2.At = now
+	consents := c.Consents
+	consents.At = now
 	r := &Row{
 		RSVP: contract.RSVP{
 			ID: c.RSVPID, EventID: b.Event.ID, OrganizationID: b.Event.OrganizationID,
 			Response: c.Response, PartySize: people,
 			WalkIn: by.Member && !now.Before(b.Event.StartsAt),
-			Locale: c.Locale, TimeZone: c.TimeZone, Consents: c2, Reminders: c.Reminders,
+			Locale: c.Locale, TimeZone: c.TimeZone, Consents: consents, Reminders: c.Reminders,
 			Approved: by.Member, Sealed: c.Sealed, CreatedAt: now,
 		},
 		EmailHMAC: c.EmailHMAC, WrappedKey: c.WrappedKey, New: true,
