@@ -69,7 +69,7 @@ ports_free() {
   for name in HTTP COMMAND QUERY NOTIFIER INBOX_SMTP "${OPS_ADDRS[@]/%/_OPS}"; do
     addr=TURNOUT_${name}_ADDR
     ! port_taken "${!addr##*:}" ||
-      die "port ${!addr##*:} is in use by another program: set $addr to a free one, or TURNOUT_LOCAL_PORT_OFFSET=1000 to move every port (in .env or the environment)"
+      die "port ${!addr##*:} is in use by another program: set $addr to a free one, or TURNOUT_LOCAL_PORT_OFFSET=200 to move every port (in .env or the environment)"
   done
 }
 
