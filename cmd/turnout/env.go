@@ -30,7 +30,7 @@ type settings struct {
 	// PublicURL is how guests reach the origin; links in mail start with it.
 	PublicURL string     `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
 	LogLevel  slog.Level `env:"TURNOUT_LOG_LEVEL" envDefault:"info"`
-	LogFormat string     `env:"TURNOUT_LOG_FORMAT" envDefault:"text"`
+	LogFormat string     `env:"TURNOUT_LOG_FORMAT" envDefault:"json"`
 }
 
 // load reads a struct of settings from the environment; its error names the

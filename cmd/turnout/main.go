@@ -24,6 +24,12 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{"serve", "run every role in one process", serve},
+		{"command", "the write side: take commands, decide, log", alone("command", true, (*system).addCommand)},
+		{"relay", "take the log's messages to Kafka", alone("relay", true, (*system).addRelay)},
+		{"project", "build the read stores from Kafka", alone("project", false, (*system).addProjector)},
+		{"query", "answer reads", alone("query", false, (*system).addQuery)},
+		{"notify", "send mail: confirmations, reminders, news", alone("notify", true, (*system).addNotifier)},
+		{"web", "pages and the one origin for everything", alone("web", false, (*system).addWeb)},
 		{"migrate", "bring the write store's schema up to date", migrate},
 		{"lag", "how far behind every consumer is", lag},
 		{"seed", "load events and answers through the API", runSeed},
