@@ -182,7 +182,7 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 		return VoidUnsubscribed, false
 	case !n.UsefulUntil.IsZero() && now.After(n.UsefulUntil):
 		return VoidTooLate, false
-	case n.Kind.IsAnswer() && d.Superseded:
+	case d.Superseded:
 		return VoidSuperseded, false
 	case ev.Body.Status == contract.EventCancelled && n.Kind != notice.EventCancelled && n.Kind != notice.ManageLink &&
 		n.Kind != notice.Announcement:

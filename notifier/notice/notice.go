@@ -223,7 +223,7 @@ type Delivery struct {
 	Guest        *Guest
 	Organization *Organization // nil while unknown
 	Ahead        int           // parties ahead on the waitlist
-	Superseded   bool          // a later notice about the answer waits
+	Superseded   bool          // a later notice of its sort is due or sent
 	Unsubscribed bool
 	Suppressed   string // why nothing is mailed to the address at all
 }

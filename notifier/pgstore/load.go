@@ -15,12 +15,15 @@ import (
 // Load adds to claimed notices what is needed to write them, in one round
 // trip. Guests and events are shared by the deliveries that name them.
 func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time) ([]*notice.Delivery, error) {
-	var events, guests, orgs, answers, queued []string
+	var events, guests, orgs, answers, reminders, queued []string
 	for i := range claimed {
 		n := &claimed[i]
 		events, guests, orgs = append(events, n.EventID), append(guests, n.RSVPID), append(orgs, n.OrganizationID)
 		if n.Kind.IsAnswer() {
 			answers = append(answers, n.ID)
+		}
+		if n.Kind == notice.Reminder {
+			reminders = append(reminders, n.ID)
 		}
 		if n.Kind == notice.Waitlisted {
 			queued = append(queued, n.RSVPID)
@@ -53,6 +56,17 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 				WHERE l.rsvp_id = n.rsvp_id AND l.channel = n.channel AND l.kind = ANY($2::text[]) AND l.cause_version > n.cause_version
 				  AND (l.state IN ('claimed', 'sent', 'delivered') OR l.state IN ('planned', 'failed') AND l.next_at <= $3))`,
 			answers, kindNames(notice.AnswerKinds), now).Query(func(rows pgx.Rows) error {
+			return collectIDs(rows, superseded)
+		})
+	}
+	if len(reminders) > 0 { // after a downtime two can be overdue: the later one says it all
+		b.Queue(`
+			SELECT n.id FROM notifier.notification n
+			WHERE n.id = ANY($1::uuid[]) AND EXISTS (
+				SELECT FROM notifier.notification l
+				WHERE l.rsvp_id = n.rsvp_id AND l.channel = n.channel AND l.kind = n.kind AND l.epoch = n.epoch
+				  AND l.due_at > n.due_at AND l.due_at <= $2 AND l.state IN ('planned', 'failed', 'claimed', 'sent', 'delivered'))`,
+			reminders, now).Query(func(rows pgx.Rows) error {
 			return collectIDs(rows, superseded)
 		})
 	}
