@@ -54,12 +54,13 @@ type API struct {
 	manager  *token.Manager
 	tickets  *token.Tickets
 	sessions *token.Sessions
+	zones    *zones
 	hashKey  []byte // keys the hashes of requests: a body holds what may be guessed
 }
 
 // New derives what the routes need of the keyring.
 func New(d Deps) (*API, error) {
-	a := &API{Deps: d, verifier: token.NewVerifierFrom(d.Signer.Keys)}
+	a := &API{Deps: d, verifier: token.NewVerifierFrom(d.Signer.Keys), zones: &zones{}}
 	var err error
 	if a.manager, err = token.NewManager(d.Keyring); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 // Only a member may add a guest who has no address.
 func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool) (contract.Personal, error) {
 	who := contract.Personal{Name: in.Name, Email: in.Email, Answers: in.Answers}
-	fields := rsvp.ValidateGuest(in.Name, in.Locale, in.TimeZone)
+	fields := a.checkGuest(in.Name, in.Locale, in.TimeZone)
 	if in.Email != "" || !byMember {
 		normalized, err := seal.NormalizeEmail(in.Email)
 		if err != nil {
@@ -35,6 +35,14 @@ func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool
 		return who, fault.ErrInvalid.About(fields...)
 	}
 	return who, nil
+}
+
+// checkGuest adds to the rules what needs a look at the disk.
+func (a *API) checkGuest(name, locale, timeZone string) []fault.Field {
+	if fields := rsvp.ValidateGuest(name, locale, timeZone); len(fields) > 0 {
+		return fields
+	}
+	return a.zones.check(timeZone)
 }
 
 // checkAnswers looks at the questions from memory. They may have been edited
@@ -126,7 +134,7 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 	if in.Answers != nil {
 		who.Answers = *in.Answers
 	}
-	fields := rsvp.ValidateGuest(who.Name, text(in.Locale), text(in.TimeZone))
+	fields := a.checkGuest(who.Name, text(in.Locale), text(in.TimeZone))
 	if in.Answers != nil || becomes {
 		wrong, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers)
 		if err != nil {
