@@ -344,6 +344,8 @@ func picture(b *Book) map[string]any {
 	return p
 }
 
+var errInvalidInput = fault.ErrInvalid
+
 func ptr[T any](v T) *T { return &v }
 
 func hmacOf(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
