@@ -19,8 +19,8 @@ down: ## stop what `up` or `run` started; the data stays
 reset: ## stop, and forget the data
 	@$(LOCAL)/run.sh reset
 
-status: ## which engines run, where, and their memory
-	@$(LOCAL)/engines.sh status
+status: ## what runs, where, and how much memory it holds
+	@$(LOCAL)/run.sh status
 
 test: ## format, vet, lint and every test, on real engines
 	@$(LOCAL)/test.sh

@@ -178,7 +178,7 @@ status() {
   local name state
   for name in "${ENGINES[@]}"; do
     if alive "$name"; then
-      state="up, pid $(pid_of "$name"), port $(cat "$DATA/run/$name.port"), $(awk '/VmRSS/ {print int($2/1024)}' "/proc/$(pid_of "$name")/status") MB"
+      state="up, pid $(pid_of "$name"), port $(cat "$DATA/run/$name.port"), $(memory "$(pid_of "$name")") MB"
     else
       state=down
     fi

@@ -179,6 +179,18 @@ end() {
   rm -f "$DATA/run/$1.pid"
 }
 
+# memory PID prints the megabytes that a process and its children hold. Proportional (proc_pid_smaps(5)), because Postgres'
+# processes share most of theirs; resident where the kernel does not say.
+memory() {
+  local pid kb sum=0
+  for pid in $1 $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+    kb=$(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null) || kb=
+    [ -n "$kb" ] || kb=$(awk '/^VmRSS:/ {print $2}' "/proc/$pid/status" 2>/dev/null) || kb=
+    sum=$((sum + ${kb:-0}))
+  done
+  echo $((sum / 1024))
+}
+
 # port_taken PORT: somebody listens there on loopback.
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

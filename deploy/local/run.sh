@@ -5,6 +5,7 @@
 #   run.sh up       the same in the background
 #   run.sh down     stops what `up` or `run` started
 #   run.sh reset    stops, and forgets the data
+#   run.sh status   what runs, where, and how much memory it holds
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 BIN=$ROOT/bin/turnout
@@ -31,6 +32,7 @@ addresses() {
 defaults() {
   [ -n "${TURNOUT_INBOX_DIR:-}" ] || export TURNOUT_INBOX_DIR=$LOCAL/inbox
   [ -n "${TURNOUT_LIMIT_LOOPBACK+set}" ] || export TURNOUT_LIMIT_LOOPBACK=off
+  export GIN_MODE=${GIN_MODE:-release} # or it lists every route in the log
 }
 OPS_ADDRS=(WEB COMMAND QUERY NOTIFIER PROJECTOR RELAY)
 
@@ -85,8 +87,8 @@ start() {
   export TIMES
   build &
   local building=$!
-  "$HERE/engines.sh" up || { wait "$building" || true; exit 1; }
-  wait "$building" || exit 1
+  "$HERE/engines.sh" up || { wait "$building" || true; stop; exit 1; }
+  wait "$building" || { stop; exit 1; }
   load_env "$LOCAL/engines.env"
   remember
   say "roles"
@@ -122,7 +124,11 @@ serve() {
       addr=TURNOUT_${name}_OPS_ADDR
       [ "$(http_status "${!addr}" /readyz)" = 200 ] || waiting="$waiting ${name,,}"
     done
-    [ -n "$waiting" ] || break
+    # The first search wakes Elasticsearch up; whoever opens the page then need not wait for that.
+    if [ -z "$waiting" ]; then
+      [ "$(http_status "$TURNOUT_HTTP_ADDR" '/v1/events?limit=1')" != 200 ] || break
+      waiting=" the first search"
+    fi
     if [ $(($(now_ms) - started)) -gt $((READY_WITHIN * 1000)) ]; then
       tail -n 5 "$LOCAL/turnout.log" >&2
       stop
@@ -186,5 +192,13 @@ case ${1:-} in
     "$HERE/engines.sh" reset
     rm -rf "$LOCAL/demo.done" "$LOCAL/inbox"
     ;;
-  *) die "usage: run.sh run | up | down | reset" ;;
+  status)
+    "$HERE/engines.sh" status
+    if alive turnout; then
+      echo "turnout    up, pid $(pid_of turnout), http://$TURNOUT_HTTP_ADDR, $(memory "$(pid_of turnout)") MB"
+    else
+      echo "turnout    down"
+    fi
+    ;;
+  *) die "usage: run.sh run | up | down | reset | status" ;;
 esac
