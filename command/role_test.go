@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -33,6 +34,12 @@ const (
 	opsToken     = "ops-token-of-the-test"
 	password     = "correct horse battery"
 )
+
+// TestMain keeps gin from printing every route of every role.
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	m.Run()
+}
 
 // role is a command role of its own, on its own database.
 type role struct {

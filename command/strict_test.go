@@ -62,7 +62,7 @@ func TestStrictBodies(t *testing.T) {
 		"an event that ends first":      {events, draft(orgID, map[string]any{"ends_at": "2020-01-01T10:00:00Z"}), 400, "/ends_at"},
 		"a local time":                  {events, draft(orgID, map[string]any{"starts_at": "2030-01-01T10:00:00"}), 400, "/starts_at"},
 		"a published event":             {events, draft(orgID, map[string]any{"status": "published"}), 400, "/status"},
-		"half a coordinate":             {events, draft(orgID, map[string]any{"venue": map[string]any{"lat": 52.5}}), 400, "/venue/lon"},
+		"half a coordinate":             {events, draft(orgID, map[string]any{"venue": map[string]any{"lat": 52.5}}), 400, "/venue"},
 		"a coordinate in words":         {events, draft(orgID, map[string]any{"venue": map[string]any{"lat": "north", "lon": 13.4}}), 400, "/venue/lat"},
 		"unknown inside a venue":        {events, draft(orgID, map[string]any{"venue": map[string]any{"latitude": 52.5}}), 400, "/venue/latitude"},
 		"unknown inside a question":     {events, draft(orgID, map[string]any{"questions": []map[string]any{{"id": "a", "label": "A", "kind": "text", "must": true}}}), 400, "/questions/0/must"},

@@ -5,6 +5,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/turnout-events/turnout/command/limit"
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/ops"
 	"github.com/turnout-events/turnout/internal/seal"
@@ -143,10 +145,14 @@ func (a *API) OpsRoutes(e *gin.Engine) {
 	e.GET("/v1/ops/outbox", ops.Guard(a.OpsToken), handle(a.outbox))
 }
 
-// handle makes a problem of an error.
+// handle makes a problem of an error. What is not there and what the client
+// may not know of get the same words: a detail would tell them apart.
 func handle(f func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := f(c); err != nil {
+			if errors.Is(err, fault.ErrNotFound) {
+				err = fault.ErrNotFound
+			}
 			httpserver.Problem(c, err)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 
 const logPage = 1000 // messages per read of the log
 
+var errNotYet = fault.New(fault.NotFound, "event-not-yet", "There was no such event at that time")
+
 // logged is a message of the log as a member sees it: without ciphertext.
 type logged struct {
 	Version    int64     `json:"version"`
@@ -118,7 +120,7 @@ func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) 
 		return err
 	}
 	if out.Version == 0 {
-		return fault.ErrNotFound.Detailf("There was no such event at that time.")
+		return errNotYet
 	}
 	for _, s := range status {
 		out.RSVPs[s]++

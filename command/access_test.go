@@ -1,0 +1,179 @@
+package command_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A cast is one organization with somebody of every role, an event with an
+// answer, and people who have nothing to do with it.
+type cast struct {
+	*role
+	auth                   map[string]string // who → Authorization header
+	orgID, eventID, rsvpID string
+	token                  string // manage token of the answer
+}
+
+func castOf(t *testing.T) *cast {
+	t.Helper()
+	c := &cast{role: start(t), auth: map[string]string{}}
+	c.auth["owner"] = c.signUp("owner@example.org")
+	c.orgID = c.organization(c.auth["owner"])
+	for _, name := range []string{"editor", "door", "analyst"} {
+		c.auth[name] = c.signUp(name + "@example.org")
+		c.do(request{method: "POST", path: "/v1/organizations/" + c.orgID + "/members", auth: c.auth["owner"],
+			body: map[string]string{"email": name + "@example.org", "role": name}}).want(http.StatusCreated)
+	}
+	c.auth["stranger"] = c.signUp("stranger@example.org")
+	c.organization(c.auth["stranger"]) // an owner, of something else
+	c.auth["nobody"] = ""
+	c.auth["forger"] = "Bearer " + forged(t, c.auth["owner"])
+	c.eventID = c.published(c.auth["owner"], c.orgID, nil)
+	ada := c.answer(c.eventID, "ada", 1).want(http.StatusCreated)
+	bob := c.answer(c.eventID, "bob", 1).want(http.StatusCreated)
+	c.rsvpID, c.token = ada.text("id"), ada.text("manage_token")
+	c.auth["guest"] = "Guest " + c.token
+	c.auth["other guest"] = "Guest " + bob.text("manage_token")
+	return c
+}
+
+// forged takes a good token and makes it one of somebody else.
+func forged(t *testing.T, auth string) string {
+	t.Helper()
+	parts := strings.Split(strings.TrimPrefix(auth, "Bearer "), ".")
+	if len(parts) != 3 {
+		t.Fatalf("not a token: %s", auth)
+	}
+	return parts[0] + "." + parts[1] + "x." + parts[2]
+}
+
+// Every route × everybody. A number is the status they get; pass means
+// that they get past the doors: whatever the answer is then, it is none of
+// 401, 403 and 404.
+func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
+	const pass = 0
+	c := castOf(t)
+	members := func(owner, editor, door, analyst int) map[string]int {
+		return map[string]int{
+			"owner": owner, "editor": editor, "door": door, "analyst": analyst,
+			"stranger": 404, "nobody": 401, "forger": 401, "guest": 401, "other guest": 401,
+		}
+	}
+	guests := func(owner, editor, door, analyst, stranger int) map[string]int {
+		return map[string]int{
+			"owner": owner, "editor": editor, "door": door, "analyst": analyst, "stranger": stranger,
+			"nobody": 401, "forger": 401, "guest": pass, "other guest": 404,
+		}
+	}
+	event, answer := "/v1/events/"+c.eventID, "/v1/rsvps/"+c.rsvpID
+	// Bodies are such that who gets past the doors still changes nothing.
+	for _, route := range []struct {
+		method, path string
+		body         string
+		want         map[string]int
+	}{
+		{"PATCH", "/v1/organizations/" + c.orgID, `{"name":""}`, members(pass, 403, 403, 403)},
+		{"POST", "/v1/organizations/" + c.orgID + "/members", `{"role":"king"}`, members(pass, 403, 403, 403)},
+		{"DELETE", "/v1/organizations/" + c.orgID + "/members", `{"email":"stranger"}`, members(pass, pass, pass, pass)},
+		{"DELETE", "/v1/organizations/" + c.orgID + "/members", `{"email":"owner@example.org"}`, members(pass, 403, 403, 403)},
+		{"POST", "/v1/events", `{"organization_id":"` + c.orgID + `","title":""}`, members(pass, pass, 403, 403)},
+		{"PATCH", event, `{"title":""}`, members(pass, pass, 403, 403)},
+		{"PUT", event + "/capacity", `{"capacity":-1}`, members(pass, pass, 403, 403)},
+		{"PUT", event + "/cover", `not a picture`, members(pass, pass, 403, 403)},
+		{"POST", event + "/publish", `{"x":1}`, members(pass, pass, 403, 403)},
+		{"POST", event + "/cancel", `{"x":1}`, members(pass, pass, 403, 403)},
+		{"POST", event + "/duplicate", `{"title":""}`, members(pass, pass, 403, 403)},
+		{"POST", event + "/repeat", `{"rrule":"x"}`, members(pass, pass, 403, 403)},
+		{"POST", event + "/check-ins", `{}`, members(pass, pass, pass, 403)},
+		{"DELETE", event + "/check-ins/" + c.rsvpID, `{"x":1}`, members(pass, pass, pass, 403)},
+		{"POST", event + "/check-ins/batch", `{"x":1}`, members(pass, pass, pass, 403)},
+		{"GET", event + "/history", ``, members(pass, pass, pass, pass)},
+		{"GET", event + "/history/verify", ``, members(pass, pass, pass, pass)},
+		{"PATCH", answer, `{"party_size":-1}`, guests(pass, pass, 403, 403, 404)},
+		{"DELETE", answer, `{"x":1}`, guests(pass, pass, 403, 403, 404)},
+		{"POST", answer + "/accept", `{"x":1}`, guests(pass, pass, 403, 403, 404)},
+		{"POST", answer + "/decline", `{"x":1}`, guests(pass, pass, 403, 403, 404)},
+		{"POST", answer + "/confirm", `{"x":1}`, guests(403, 403, 403, 403, 404)},
+		{"POST", answer + "/feedback", `{"x":1}`, guests(403, 403, 403, 403, 404)},
+		{"POST", answer + "/approve", `{"x":1}`, members(pass, pass, 403, 403)},
+		{"POST", answer + "/reject", `{"x":1}`, members(pass, pass, 403, 403)},
+		{"POST", "/v1/privacy/export", `{"organization_id":"` + c.orgID + `"}`, map[string]int{
+			"owner": pass, "editor": 403, "door": 403, "analyst": 403, "stranger": 404, "nobody": 401, "forger": 401, "guest": pass,
+		}},
+		{"POST", "/v1/privacy/erase", `{"organization_id":"` + c.orgID + `"}`, map[string]int{
+			"owner": pass, "editor": 403, "door": 403, "analyst": 403, "stranger": 404, "nobody": 401, "forger": 401, "guest": pass,
+		}},
+	} {
+		for who, want := range route.want {
+			header := map[string]string{}
+			if strings.HasSuffix(route.path, "/cover") {
+				header["Content-Type"] = "image/png"
+			}
+			got := c.do(request{method: route.method, path: route.path, auth: c.auth[who], body: route.body, header: header})
+			doors := got.status == 401 || got.status == 403 || got.status == 404
+			if want == pass && (doors || got.status >= 500) || want != pass && got.status != want {
+				t.Errorf("%s %s as %s: %d %s, want %d", route.method, route.path, who, got.status, got.body, want)
+			}
+		}
+	}
+	for who, auth := range c.auth { // an event that is not there is the same for everybody
+		got := c.do(request{method: "PATCH", path: "/v1/events/" + unique(t), auth: auth, body: `{"title":"x"}`})
+		if want := map[bool]int{true: 401, false: 404}[who == "nobody" || who == "forger" || strings.Contains(who, "guest")]; got.status != want {
+			t.Errorf("edit of no event as %s: %d, want %d", who, got.status, want)
+		}
+	}
+	c.do(request{method: "GET", path: event + "/certificate"}).want(http.StatusOK)
+	if n := c.do(request{method: "GET", path: event + "/certificate"}).number("version"); n != 4 {
+		t.Errorf("version %d, want 4: somebody changed something", n)
+	}
+}
+
+// What a stranger may not know of looks exactly like what does not exist.
+func TestNotFoundTellsNothing(t *testing.T) {
+	t.Parallel()
+	c := castOf(t)
+	blank := func(r response, known string) string {
+		var v map[string]any
+		if err := json.Unmarshal(r.body, &v); err != nil {
+			t.Fatal(err)
+		}
+		delete(v, "request_id")
+		out, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.ReplaceAll(string(out), known, "ID")
+	}
+	for _, path := range []string{"/v1/events/%/history", "/v1/events/%/history/verify"} {
+		real := c.do(request{method: "GET", path: strings.Replace(path, "%", c.eventID, 1), auth: c.auth["stranger"]}).want(http.StatusNotFound)
+		none := c.do(request{method: "GET", path: strings.Replace(path, "%", unique(t), 1), auth: c.auth["stranger"]}).want(http.StatusNotFound)
+		if blank(real, c.eventID) != blank(none, c.eventID) {
+			t.Errorf("%s: %s and %s differ", path, real.body, none.body)
+		}
+		if bytes.Contains(real.body, []byte(c.orgID)) {
+			t.Errorf("%s tells the organization: %s", path, real.body)
+		}
+	}
+}
+
+func TestAnOrganizationKeepsAnOwner(t *testing.T) {
+	t.Parallel()
+	c := castOf(t)
+	members := "/v1/organizations/" + c.orgID + "/members"
+	c.do(request{method: "DELETE", path: members, auth: c.auth["owner"], body: `{"email":"owner@example.org"}`}).want(http.StatusConflict, "last-owner")
+	c.do(request{method: "POST", path: members, auth: c.auth["owner"], body: `{"email":"owner@example.org","role":"door"}`}).want(http.StatusConflict, "last-owner")
+	c.do(request{method: "DELETE", path: members, auth: c.auth["door"], body: `{"email":"door@example.org"}`}).want(http.StatusOK)
+	c.do(request{method: "POST", path: "/v1/events/" + c.eventID + "/check-ins", auth: c.auth["door"], body: `{}`}).want(http.StatusNotFound)
+
+	// Every change is a message: contiguous versions, a chain, a row in the outbox.
+	var rows, top, waiting int
+	err := c.pool.QueryRow(t.Context(), `SELECT count(*), max(version), (SELECT count(*) FROM outbox WHERE topic = 1 AND subject_id = $1)
+		FROM organization_log WHERE organization_id = $1`, c.orgID).Scan(&rows, &top, &waiting)
+	if err != nil || rows != 5 || top != 5 || waiting != 5 {
+		t.Errorf("%d messages up to version %d, %d to be published; want 5, 5, 5: %v", rows, top, waiting, err)
+	}
+}
