@@ -82,17 +82,16 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Client, error) {
 		MaxIdleConnsPerHost:   32, // the default of 2 makes a new connection for nearly every concurrent request
 		IdleConnTimeout:       90 * time.Second,
 	}
-	transport, err := elastictransport.New(elastictransport.Config{
-		URLs:      []*url.URL{u},
-		Transport: base,
-		UserAgent: "turnout",
+	transport, err := elastictransport.NewClient(
+		elastictransport.WithURLs(u),
+		elastictransport.WithTransport(base),
+		elastictransport.WithUserAgent("turnout"),
 		// 429 is not among the transport's defaults, yet it is what a busy Elasticsearch says first.
-		RetryOnStatus: []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout},
-		MaxRetries:    2,
-		RetryBackoff:  func(attempt int) time.Duration { return time.Duration(attempt) * 50 * time.Millisecond },
+		elastictransport.WithRetry(2, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout),
+		elastictransport.WithRetryBackoff(func(attempt int) time.Duration { return time.Duration(attempt) * 50 * time.Millisecond }),
 		// A refused connection is tried again by whoever can wait; a query has its degraded answer.
-		RetryOnError: func(*http.Request, error) bool { return false },
-	})
+		elastictransport.WithRetryOnError(func(*http.Request, error) bool { return false }),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("elasticsearch: %w", err)
 	}

@@ -30,7 +30,7 @@ func (e *Error) Error() string {
 
 // Is makes errors.Is(err, ErrUnavailable) and errors.Is(err, ErrNotFound) work.
 func (e *Error) Is(target error) bool {
-	switch target { //nolint:errorlint // Is compares with the sentinels themselves
+	switch target {
 	case ErrUnavailable:
 		return busy(e.Status)
 	case ErrNotFound:

@@ -134,7 +134,7 @@ func (s *Server) recovery() gin.HandlerFunc {
 				return
 			}
 			if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel that net/http itself compares like this
-				panic(p) // net/http cuts the connection; that is what the handler wanted
+				panic(p) //nolint:forbidigo // net/http cuts the connection; that is what the handler wanted
 			}
 			s.log.ErrorContext(c.Request.Context(), "handler panicked", "panic", fmt.Sprint(p),
 				"request_id", RequestID(c.Request.Context()), "stack", string(debug.Stack()))

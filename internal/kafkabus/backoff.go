@@ -17,7 +17,7 @@ func (b *backoff) reset() { b.next = b.low }
 
 // pause waits; false means ctx ended first.
 func (b *backoff) pause(ctx context.Context) bool {
-	d := b.next/2 + rand.N(b.next/2+1) //nolint:gosec // jitter, not a secret
+	d := b.next/2 + rand.N(b.next/2+1) // jitter, not a secret
 	b.next = min(b.next*2, b.high)
 	timer := time.NewTimer(d)
 	defer timer.Stop()

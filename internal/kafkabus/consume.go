@@ -112,12 +112,10 @@ func Consume(ctx context.Context, cfg Config, group string, topics []string, han
 	log := opts.Log.With("group", cfg.Group(group))
 	wait := newBackoff(opts.MinBackoff, opts.MaxBackoff)
 	for ctx.Err() == nil {
-		err := consumeOnce(ctx, cfg, group, full, handle, opts, log, wait.reset)
-		if ctx.Err() != nil {
-			break
+		if err := consumeOnce(ctx, cfg, group, full, handle, opts, log, wait.reset); ctx.Err() == nil {
+			log.WarnContext(ctx, "consumer disconnected, trying again", "error", err)
+			wait.pause(ctx)
 		}
-		log.WarnContext(ctx, "consumer disconnected, trying again", "error", err)
-		wait.pause(ctx)
 	}
 	return nil
 }

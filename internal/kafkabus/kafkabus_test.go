@@ -289,7 +289,7 @@ func TestPublishCutsWhatIsTooMuchForOneRecordBatch(t *testing.T) {
 	for i, m := range messages { // 8 MB that do not compress
 		noise := make([]byte, 40<<10)
 		for n := range noise {
-			noise[n] = byte(rand.Uint32()) //nolint:gosec // noise
+			noise[n] = byte(rand.Uint32()) // noise
 		}
 		m.Metadata["noise"] = string(noise)
 		m.Payload = fmt.Appendf(nil, "k%d %d", i%4, i/4)

@@ -41,7 +41,7 @@ func TestKilledConsumerLosesNothing(t *testing.T) {
 	name := topic(t, cfg, 1)
 	publish(t, cfg, name, numbered(100, 1)...)
 
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledConsumerChild$", "-test.v") //nolint:gosec // ourselves
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledConsumerChild$", "-test.v") // ourselves
 	child.Env = append(os.Environ(), childNamespace+"="+cfg.Namespace, "TURNOUT_TEST_CHILD_BROKERS="+strings.Join(cfg.Brokers, ","))
 	out, err := child.StdoutPipe()
 	if err != nil {

@@ -139,7 +139,7 @@ func (p *Publisher) request(b *batch, chunks map[int32]int) *sarama.ProduceReque
 		r.AddBatch(b.topic, partition, &sarama.RecordBatch{
 			Version: 2, Codec: config.Compression, CompressionLevel: config.CompressionLevel,
 			ProducerID: p.identity.id, ProducerEpoch: p.identity.epoch, FirstSequence: p.identity.next[place{b.topic, partition}],
-			FirstTimestamp: now, MaxTimestamp: now, LastOffsetDelta: int32(n - 1), Records: records, //nolint:gosec // bounded by maxBatch
+			FirstTimestamp: now, MaxTimestamp: now, LastOffsetDelta: int32(n - 1), Records: records, // bounded by maxBatch
 		})
 	}
 	return r

@@ -104,7 +104,7 @@ func (p *Publisher) plan(topic string, messages []*message.Message) (*batch, err
 		if b.records[i].Key != nil {
 			record.Key = sarama.ByteEncoder(b.records[i].Key)
 		}
-		partition, err := p.partitioner.Partition(record, int32(len(partitions))) //nolint:gosec // a few dozen
+		partition, err := p.partitioner.Partition(record, int32(len(partitions))) // a few dozen
 		if err != nil {
 			return nil, err
 		}

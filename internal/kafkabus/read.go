@@ -70,9 +70,9 @@ func readPartition(ctx context.Context, client sarama.Client, topic string, part
 // closePartition also reads what is buffered: sarama's feeder blocks on a full channel otherwise.
 func closePartition(pc sarama.PartitionConsumer) {
 	pc.AsyncClose()
-	for range pc.Messages() { //nolint:revive // drained on purpose
+	for range pc.Messages() {
 	}
-	for range pc.Errors() { //nolint:revive // drained on purpose
+	for range pc.Errors() {
 	}
 }
 

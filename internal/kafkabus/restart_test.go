@@ -34,12 +34,12 @@ func ownBroker(t *testing.T) *broker {
 	if os.Getenv("TURNOUT_TEST_KAFKA_BROKERS") != "" {
 		t.Skip("needs to kill a broker, and the one in TURNOUT_TEST_KAFKA_BROKERS is somebody else's")
 	}
-	testkit.Engines(t) // skips a short run
-	dir, err := os.MkdirTemp("", "turnout-broker-")
+	testkit.Engines(t)                              // skips a short run
+	dir, err := os.MkdirTemp("", "turnout-broker-") //nolint:usetesting // t.TempDir is closed to the user that runs the engines
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the engine may run as a user of its own
+	if err := os.Chmod(dir, 0o755); err != nil { // the engine may run as a user of its own
 		t.Fatal(err)
 	}
 	b := &broker{t: t, dir: dir, addr: freeAddr(t)}
@@ -72,7 +72,7 @@ func (b *broker) script(word string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "../../deploy/local/engines.sh", word) //nolint:gosec // our own script
+	cmd := exec.CommandContext(ctx, "../../deploy/local/engines.sh", word) // our own script
 	cmd.Env = b.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.t.Fatalf("engines.sh %s: %v\n%s", word, err, out)

@@ -49,7 +49,7 @@ func TryLock(ctx context.Context, pool *pgxpool.Pool, name string) (*Lock, error
 // hold the "same" lock at once.
 func LockKey(name string) int64 {
 	sum := sha256.Sum256([]byte(name))
-	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // the bits matter, not the sign
+	return int64(binary.BigEndian.Uint64(sum[:8])) // the bits matter, not the sign
 }
 
 // ErrLockLost is the cause when the session that held the lock is gone.

@@ -70,7 +70,7 @@ func createDatabase(ctx context.Context, cc *pgx.ConnConfig, log *slog.Logger) e
 
 // explain turns a failed connection into one line that names the setting. The original stays in the chain.
 func explain(cc *pgx.ConnConfig, err error) error {
-	reason := ""
+	var reason string
 	var dns *net.DNSError
 	switch c := code(err); {
 	case c == "28P01":

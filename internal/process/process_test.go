@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -65,7 +64,7 @@ func newPart(d *diary, name string) *part {
 	return &part{name: name, diary: d, ready: make(chan struct{})}
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (d *diary) want(t *testing.T, lines ...string) {
 	t.Helper()
