@@ -2,7 +2,9 @@ package seed
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +27,10 @@ type Account struct {
 	email, password string
 	now             func() time.Time
 
+	// id is the account's, as the access token says it (its sub): another
+	// database has given another one.
+	id string
+
 	mu      sync.Mutex
 	access  string
 	refresh string
@@ -43,28 +49,27 @@ type credentials struct {
 	Name     string `json:"name,omitempty"`
 }
 
-// NewAccount signs in, or registers first; fresh says that the account is new,
-// so nothing it loaded before can still be there.
-func NewAccount(ctx context.Context, api *API, email, password string, now func() time.Time) (a *Account, fresh bool, err error) {
-	a = &Account{api: api, email: email, password: password, now: now}
-	err = a.login(ctx)
+// NewAccount signs in, or registers first.
+func NewAccount(ctx context.Context, api *API, email, password string, now func() time.Time) (*Account, error) {
+	a := &Account{api: api, email: email, password: password, now: now}
+	err := a.login(ctx)
 	if r := refusalOf(err); r == nil || (r.Status != http.StatusUnauthorized && r.Status != http.StatusNotFound) {
-		return a, false, err
+		return a, err
 	}
 	var t tokens
 	err = api.Do(ctx, Request{Method: http.MethodPost, Path: "/v1/auth/register",
 		Body: credentials{Email: email, Password: password, Name: "Demo organizer"}}, &t)
 	if r := refusalOf(err); r != nil && r.Status == http.StatusConflict {
-		return nil, false, fmt.Errorf("%s is registered with another password: give it with --password", email)
+		return nil, fmt.Errorf("%s is registered with another password: give it with --password", email)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("registering %s: %w", email, err)
+		return nil, fmt.Errorf("registering %s: %w", email, err)
 	}
 	if t.Access == "" {
-		return a, true, a.login(ctx)
+		return a, a.login(ctx)
 	}
 	a.take(t)
-	return a, true, nil
+	return a, nil
 }
 
 func (a *Account) login(ctx context.Context) error {
@@ -81,6 +86,24 @@ func (a *Account) login(ctx context.Context) error {
 func (a *Account) take(t tokens) {
 	a.access, a.refresh = t.Access, t.Refresh
 	a.until = a.now().Add(time.Duration(t.ExpiresIn) * time.Second)
+	a.id = subject(t.Access)
+}
+
+// subject reads the sub of a JWT (RFC 7519) without checking anything: it only
+// names a file. A token of another kind has none.
+func subject(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	var claims struct {
+		Subject string `json:"sub"`
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return ""
+	}
+	return claims.Subject
 }
 
 // bearer gives a token that still lives, renewing it when its end is near.

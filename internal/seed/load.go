@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
-	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,8 +30,8 @@ type loader struct {
 }
 
 // prepare reads the dates, finds the shift, plans the answers and opens the
-// journal. fresh says that an older journal must be about another database.
-func (l *loader) prepare(fresh bool) error {
+// journal.
+func (l *loader) prepare() error {
 	now := l.now()
 	spans, err := spansOf(l.in.Rows, now)
 	if err != nil {
@@ -42,12 +41,7 @@ func (l *loader) prepare(fresh bool) error {
 	if weeks == AutoShift {
 		weeks = DefaultShift(spans, now)
 	}
-	if fresh && l.config.State != "" {
-		if err := os.Remove(l.config.State); err != nil && !os.IsNotExist(err) {
-			return fmt.Errorf("forgetting an older state file: %w", err)
-		}
-	}
-	l.journal, err = OpenJournal(l.config.State, journalHead{Load: loadID(l.config, l.in.Name), Weeks: weeks})
+	l.journal, err = OpenJournal(l.config.State, journalHead{Load: loadID(l.config, l.account.id, l.in.Name), Weeks: weeks})
 	if err != nil {
 		return err
 	}

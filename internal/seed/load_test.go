@@ -150,6 +150,26 @@ func TestWrongPasswordIsSaid(t *testing.T) {
 	}
 }
 
+// The journal of a data base that was emptied is not believed.
+func TestAnotherDataBaseIsLoadedFromTheStart(t *testing.T) {
+	t.Parallel()
+	s, url := newServer(t)
+	c := configFor(url)
+	c.State = filepath.Join(t.TempDir(), "state.jsonl")
+	if _, err := Run(t.Context(), c, countsInput(), &tally{}, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	again := &server{t: t, accounts: map[string]string{}, orgs: map[string]string{}, events: map[string]*fakeEvent{},
+		byID: map[string]*fakeEvent{}, rsvps: map[string]*fakeEvent{}, replies: map[string][]byte{}}
+	s.mu.Lock()
+	s.forward = again
+	s.mu.Unlock()
+	if _, err := Run(t.Context(), c, countsInput(), &tally{}, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	check(t, again)
+}
+
 // A journal whose last line was torn by a kill is read up to there.
 func TestTornJournal(t *testing.T) {
 	t.Parallel()

@@ -86,12 +86,12 @@ func Run(ctx context.Context, c Config, in Input, p Progress, now func() time.Ti
 		return Summary{}, err
 	}
 	defer api.Close()
-	account, fresh, err := NewAccount(ctx, api, c.Email, c.Password, now)
+	account, err := NewAccount(ctx, api, c.Email, c.Password, now)
 	if err != nil {
 		return Summary{}, err
 	}
 	l := &loader{config: c, in: in, api: api, account: account, book: newBook(p), now: now}
-	if err := l.prepare(fresh); err != nil {
+	if err := l.prepare(); err != nil {
 		return Summary{}, err
 	}
 	began := now()
@@ -104,9 +104,11 @@ func Run(ctx context.Context, c Config, in Input, p Progress, now func() time.Ti
 	return s, errors.Join(err, l.journal.Close())
 }
 
-// loadID names a load: the same file to the same account in the same way.
-func loadID(c Config, name string) string {
-	h := sum("load", strings.TrimRight(c.URL, "/"), c.Email, c.Answers, name, fmt.Sprint(c.CapacityShare))
+// loadID names a load: the same file to the same account in the same way. The
+// account's id makes sure that a journal is not taken for one about a data base
+// that was emptied and filled anew.
+func loadID(c Config, account, name string) string {
+	h := sum("load", strings.TrimRight(c.URL, "/"), c.Email, account, c.Answers, name, fmt.Sprint(c.CapacityShare))
 	return hex.EncodeToString(h[:12])
 }
 

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -27,6 +28,7 @@ type server struct {
 	calls    int
 	stopAt   int // after so many calls, cut is called once
 	cut      func()
+	forward  *server // answers instead, once set
 }
 
 type fakeEvent struct {
@@ -51,6 +53,10 @@ func newServer(t *testing.T) (*server, string) {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.forward != nil {
+		s.forward.ServeHTTP(w, r)
+		return
+	}
 	s.calls++
 	if s.cut != nil && s.calls == s.stopAt {
 		s.cut()
@@ -71,10 +77,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.problem(w, http.StatusUnauthorized, "unauthorized", "")
 			return
 		}
-		s.answer(w, 200, map[string]any{"access_token": "a", "refresh_token": "r", "expires_in": 900})
+		s.answer(w, 200, map[string]any{"access_token": s.token(), "refresh_token": "r", "expires_in": 900})
 	case r.URL.Path == "/v1/auth/register":
 		s.accounts[text("email")] = text("password")
-		s.answer(w, 201, map[string]any{"access_token": "a", "refresh_token": "r", "expires_in": 900})
+		s.answer(w, 201, map[string]any{"access_token": s.token(), "refresh_token": "r", "expires_in": 900})
 	case r.URL.Path == "/v1/organizations" && r.Method == http.MethodPost:
 		if s.orgs[text("slug")] != "" {
 			s.problem(w, http.StatusConflict, "slug-taken", "")
@@ -169,4 +175,10 @@ func (s *server) problem(w http.ResponseWriter, status int, code, id string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "status": status, "id": id})
+}
+
+// token looks like a JWT whose subject is this server's account.
+func (s *server) token() string {
+	claims := fmt.Sprintf(`{"sub":"%p"}`, s)
+	return "h." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".s"
 }
