@@ -21,6 +21,7 @@ CREATE TABLE notifier.event (
     epoch           integer NOT NULL DEFAULT 0, -- raised when the event moves or is cancelled
     checked_in      integer NOT NULL DEFAULT 0, -- people
     moved_at        timestamptz,                -- when guests were last told of a move
+    missing         bigint[] NOT NULL DEFAULT '{}', -- versions that were passed over: dead letters, until redriven
     body            jsonb                       -- contract.Event; null until a message about the event came
 );
 

@@ -144,12 +144,17 @@ func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
 		return b.tx.SaveOrganization(ctx, m.Organization, env.Version)
 	}
 	ev := b.events[env.Subject]
-	if env.Version <= ev.Version {
+	late := env.Version <= ev.Version
+	if late && !passedOver(ev, env.Version) {
 		b.repeats++
 		return nil
 	}
-	if env.Version != ev.Version+1 {
+	for v := ev.Version + 1; v < env.Version && len(ev.Missing) < notice.MaxMissing; v++ {
+		ev.Missing = append(ev.Missing, v)
 		b.gaps++
+	}
+	if late {
+		return b.late(ctx, ev, env)
 	}
 	c := cause{env: env, now: b.now, quiet: b.quiet}
 	var plan Plan
@@ -173,6 +178,36 @@ func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
 	}
 	ev.Version = env.Version
 	b.dirtyEvents[env.Subject] = true
+	return b.take(ctx, plan)
+}
+
+// passedOver strikes a version off those that never came.
+func passedOver(ev *notice.Event, version int64) bool {
+	i := slices.Index(ev.Missing, version)
+	if i < 0 {
+		return false
+	}
+	ev.Missing = slices.Delete(ev.Missing, i, i+1)
+	return true
+}
+
+// late plans for a dead letter that was redriven. Of an event, or of a guest
+// who has been heard of since, the later messages have said more.
+func (b *batch) late(ctx context.Context, ev *notice.Event, env *contract.Envelope) error {
+	b.dirtyEvents[env.Subject] = true
+	if contract.AboutOf(env.Type) != contract.AboutRSVP {
+		return nil
+	}
+	m, err := env.RSVP()
+	if err != nil {
+		return err
+	}
+	if before := b.guests[m.RSVP.ID]; before != nil && before.Version > env.Version {
+		return nil
+	}
+	g, plan := onRSVP(cause{env: env, now: b.now, quiet: b.quiet}, ev, b.guests[m.RSVP.ID], m)
+	b.guests[g.RSVPID] = g
+	b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
 	return b.take(ctx, plan)
 }
 

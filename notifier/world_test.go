@@ -1,9 +1,7 @@
 package notifier
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -86,7 +84,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	ring, err := seal.ParseKeyring("1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
+	ring, err := testRing()
 	if err != nil {
 		t.Fatal(err)
 	}

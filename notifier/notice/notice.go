@@ -176,6 +176,9 @@ func ID(rsvpID string, kind Kind, channel, occurrence string) string {
 	return uuid.UUID(sum[:16]).String()
 }
 
+// MaxMissing bounds how many versions are remembered as passed over.
+const MaxMissing = 100
+
 // Event is what is kept of an event.
 type Event struct {
 	ID             string
@@ -184,7 +187,8 @@ type Event struct {
 	Epoch          int
 	CheckedIn      int
 	MovedAt        time.Time
-	Known          bool // false until a message about the event itself came
+	Missing        []int64 // versions that never came, at most MaxMissing
+	Known          bool    // false until a message about the event itself came
 	Body           contract.Event
 }
 

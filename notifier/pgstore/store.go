@@ -53,7 +53,7 @@ func (t *Tx) LockEvents(ctx context.Context, ids, organizations []string) (map[s
 	return collectEvents(rows)
 }
 
-const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.body`
+const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.missing, e.body`
 
 func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
 	events := map[string]*notice.Event{}
@@ -62,9 +62,10 @@ func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
 		moved timestamp
 		body  []byte
 	)
-	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &body}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &e.Missing, &body}, func() error {
 		one := e
 		one.MovedAt = value(moved)
+		one.Missing = append([]int64(nil), e.Missing...)
 		if body != nil {
 			one.Known = true
 			if err := json.Unmarshal(body, &one.Body); err != nil {
@@ -125,8 +126,9 @@ func (t *Tx) SaveEvents(ctx context.Context, events []*notice.Event) error {
 				return fmt.Errorf("body of event %s: %w", e.ID, err)
 			}
 		}
-		b.Queue(`UPDATE notifier.event SET organization_id = $2, version = $3, epoch = $4, checked_in = $5, moved_at = $6, body = $7
-			WHERE id = $1`, e.ID, e.OrganizationID, e.Version, e.Epoch, e.CheckedIn, orNull(e.MovedAt), body)
+		b.Queue(`UPDATE notifier.event SET organization_id = $2, version = $3, epoch = $4, checked_in = $5, moved_at = $6,
+			missing = $7, body = $8 WHERE id = $1`, e.ID, e.OrganizationID, e.Version, e.Epoch, e.CheckedIn, orNull(e.MovedAt),
+			append([]int64{}, e.Missing...), body)
 	}
 	return t.send(ctx, b, "save events")
 }

@@ -1,0 +1,227 @@
+package notifier
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/emersion/go-smtp"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/notifier/notice"
+	"github.com/turnout-events/turnout/notifier/pgstore"
+)
+
+// until advances the clock in small steps until check passes: back-offs and
+// breakers wait for the clock, the network does not.
+func (w *world) until(step time.Duration, check func() error) {
+	w.t.Helper()
+	testkit.Eventually(w.t, 20*time.Second, 10*time.Millisecond, func() error {
+		w.clock.Advance(step)
+		w.n.wake()
+		return check()
+	})
+}
+
+func (w *world) has(name string, subjects ...string) func() error {
+	return func() error {
+		if got := w.ledger.to(name + "@example.org"); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", subjects) {
+			return fmt.Errorf("%s has %q", name, got)
+		}
+		return nil
+	}
+}
+
+func TestMailWaitsWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.publish()
+	w.ledger.close()
+	for i := range 20 {
+		w.hear(w.going(fmt.Sprintf("guest%d", i)))
+	}
+	w.until(100*time.Millisecond, func() error {
+		if got := w.states("guest0"); got["confirmation planned"]+got["confirmation claimed"] != 1 {
+			return fmt.Errorf("guest0: %v", got)
+		}
+		if w.clock.Now().Before(saturday.Add(5 * time.Second)) {
+			return errors.New("not long enough")
+		}
+		return nil
+	})
+	w.ledger.restart(t)
+	for i := range 20 {
+		w.until(100*time.Millisecond, w.has(fmt.Sprintf("guest%d", i), "You're going: Spring concert"))
+	}
+	// Being away costs no attempts: nothing was tried.
+	var attempts int
+	if err := w.pool.QueryRow(t.Context(), `SELECT max(attempts) FROM notifier.notification`).Scan(&attempts); err != nil || attempts != 1 {
+		t.Errorf("%d attempts, %v", attempts, err)
+	}
+}
+
+func TestATemporaryRefusalIsTriedAgainAndAPermanentOneThreeTimes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := map[string]int{}
+	w.ledger.onRcpt = func(to string) error {
+		w.ledger.mu.Lock()
+		defer w.ledger.mu.Unlock()
+		asked[to]++
+		switch {
+		case strings.HasPrefix(to, "grey") && asked[to] < 3:
+			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted " + to}
+		case strings.HasPrefix(to, "gone"):
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such mailbox " + to}
+		default:
+			return nil
+		}
+	}
+	w.start()
+	w.publish()
+	w.hear(w.going("grey"), w.going("gone"), w.going("fine"))
+	w.until(time.Second, w.has("fine", "You're going: Spring concert"))
+	w.until(time.Second, w.has("grey", "You're going: Spring concert"))
+	w.until(5*time.Second, func() error {
+		if got := w.states("gone"); got["confirmation dead"] != 1 {
+			return fmt.Errorf("gone: %v", got)
+		}
+		return nil
+	})
+	if asked["gone@example.org"] != 3 {
+		t.Errorf("the server refused for good %d times", asked["gone@example.org"])
+	}
+	notices, err := w.n.store.Explain(t.Context(), w.guests["gone"].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range notices {
+		if strings.Contains(n.Outcome, "@") {
+			t.Errorf("the outcome quotes the address: %q", n.Outcome)
+		}
+		if n.Kind == notice.Confirmation && n.Outcome != "smtp 550 5.1.1" {
+			t.Errorf("outcome %q", n.Outcome)
+		}
+	}
+}
+
+// One that hangs loses its lease. Another sends, and the first cannot record.
+func TestAHangingNotifierCannotRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.stop()
+	w.publish()
+	w.hear(w.going("ana"))
+	ctx, now := t.Context(), w.clock.Now()
+	claimed, err := w.n.store.Claim(ctx, notice.ChannelMail, "hangs", now, time.Minute, 10)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("claimed %d: %v", len(claimed), err)
+	}
+	if again, err := w.n.store.Claim(ctx, notice.ChannelMail, "other", now, time.Minute, 10); err != nil || len(again) != 0 {
+		t.Fatalf("claimed twice: %v %v", again, err)
+	}
+	if lost, err := w.n.store.Reclaim(ctx, now.Add(59*time.Second)); err != nil || lost != 0 {
+		t.Fatalf("took a lease that holds: %d %v", lost, err)
+	}
+	if lost, err := w.n.store.Reclaim(ctx, now.Add(61*time.Second)); err != nil || lost != 1 {
+		t.Fatalf("lost lease: %d %v", lost, err)
+	}
+	again, err := w.n.store.Claim(ctx, notice.ChannelMail, "other", now.Add(61*time.Second), time.Minute, 10)
+	if err != nil || len(again) != 1 {
+		t.Fatalf("claim after the lease: %d %v", len(again), err)
+	}
+	sent := func(n notice.Notice) pgstore.Result {
+		return pgstore.Result{ID: n.ID, Fence: n.Fence, State: notice.Sent, Outcome: "accepted", Tried: true, Finished: now}
+	}
+	if n, err := w.n.store.Record(ctx, []pgstore.Result{sent(claimed[0])}); err != nil || n != 0 {
+		t.Errorf("the one that hung recorded %d: %v", n, err)
+	}
+	if n, err := w.n.store.Record(ctx, []pgstore.Result{sent(again[0])}); err != nil || n != 1 {
+		t.Errorf("the holder recorded %d: %v", n, err)
+	}
+}
+
+func TestKeysThatAreAwayAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keys.err = seal.ErrKeysAway
+	w.start()
+	w.publish()
+	w.hear(w.going("ana"))
+	w.until(100*time.Millisecond, func() error {
+		if w.clock.Now().Before(saturday.Add(3 * time.Second)) {
+			return errors.New("not long enough")
+		}
+		return nil
+	})
+	w.keys.mu.Lock()
+	w.keys.err = nil
+	w.keys.mu.Unlock()
+	w.until(100*time.Millisecond, w.has("ana", "You're going: Spring concert"))
+}
+
+// What is urgent goes before what was due long ago.
+func TestTheUrgentLaneOvertakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.stop()
+	w.publish()
+	for i := range 30 {
+		w.hear(w.going(fmt.Sprintf("guest%d", i)))
+	}
+	w.clock.Advance(time.Minute)
+	w.hear(w.about(contract.EventRescheduledV1, func(e *contract.Event) { e.StartsAt, e.Sequence = e.StartsAt.Add(time.Hour), 1 }))
+	claimed, err := w.n.store.Claim(t.Context(), notice.ChannelMail, "x", w.clock.Now(), time.Minute, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range claimed {
+		if urgent := n.Kind == notice.EventMoved; urgent != (i < 30) {
+			t.Fatalf("claim %d is %s", i, n.Kind)
+		}
+	}
+}
+
+// A message that cannot be read is rejected alone, and its neighbours plan.
+func TestAnUnreadableMessageIsRejectedAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.publish()
+	bad := w.going("bad")
+	bad.Payload = []byte(`{"rsvp": 7}`)
+	err := w.n.onMessages(t.Context(), append([]*message.Message{w.going("ana")}, bad, w.going("bo")))
+	var rejected *kafkabus.Rejected
+	if !errors.As(err, &rejected) || len(rejected.Reasons) != 1 || rejected.Reasons[1] == nil {
+		t.Fatalf("%v", err)
+	}
+	w.settle()
+	w.expect("ana", "You're going: Spring concert")
+	w.expect("bo", "You're going: Spring concert")
+}
+
+// A dead letter that is redriven plans what it would have planned, once.
+func TestARedrivenMessageIsNotTakenForARepeat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.publish()
+	lost, old := w.going("ana"), w.going("bo")
+	w.hear(w.guest("bo", contract.RSVPCancelledV1, contract.StatusCancelled, nil), w.going("cy"))
+	w.settle()
+	w.expect("ana")
+	w.hear(lost, old)
+	w.hear(lost, old)
+	w.settle()
+	w.expect("ana", "You're going: Spring concert")
+	w.expect("bo", "Your answer was withdrawn: Spring concert")
+}
