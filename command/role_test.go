@@ -48,6 +48,9 @@ type role struct {
 	ops  string
 	pool *pgxpool.Pool
 	ring *seal.Keyring
+
+	redis  *redisconn.Conn
+	change []func(*command.Config, *command.Deps)
 }
 
 // start runs the role until the test ends; change may alter its settings.
@@ -71,6 +74,23 @@ func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := &role{t: t, pool: pool, ring: ring, redis: redis, change: change}
+	r.run()
+	return r
+}
+
+// again starts a second process of the role on the same database.
+func (r *role) again() *role {
+	r.t.Helper()
+	other := &role{t: r.t, pool: r.pool, ring: r.ring, redis: r.redis, change: r.change}
+	other.run()
+	return other
+}
+
+func (r *role) run() {
+	t := r.t
+	t.Helper()
+	log := testkit.Logger(t)
 	cfg := command.Config{
 		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", MaxCapacity: 1000, TrustedProxies: []string{"127.0.0.1"},
 		Admission: admission.DefaultConfig(),
@@ -81,10 +101,10 @@ func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
 		},
 	}
 	deps := command.Deps{
-		Pool: pool, Redis: redis, Keyring: ring, Log: log, Registry: prometheus.NewRegistry(),
+		Pool: r.pool, Redis: r.redis, Keyring: r.ring, Log: log, Registry: prometheus.NewRegistry(),
 		PublicURL: "https://turnout.example/", ServiceToken: serviceToken, OpsToken: opsToken,
 	}
-	for _, f := range change {
+	for _, f := range r.change {
 		f(&cfg, &deps)
 	}
 	c, err := command.New(t.Context(), cfg, deps)
@@ -105,7 +125,7 @@ func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
 	case err := <-done:
 		t.Fatal(err)
 	}
-	return &role{t: t, base: "http://" + c.Addr(), ops: "http://" + c.OpsAddr(), pool: pool, ring: ring}
+	r.base, r.ops = "http://"+c.Addr(), "http://"+c.OpsAddr()
 }
 
 // request is one call; body is JSON text, or a value to be encoded.
@@ -275,6 +295,17 @@ func guest(name string, party int) map[string]any {
 func (r *role) answer(eventID, name string, party int) response {
 	r.t.Helper()
 	return r.do(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", body: guest(name, party), key: unique(r.t)})
+}
+
+// payloadOf is the middle part of an access token.
+func payloadOf(t *testing.T, auth string) []byte {
+	t.Helper()
+	parts := strings.Split(strings.TrimPrefix(auth, "Bearer "), ".")
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // version is the Turnout-Version that belongs to an answer.

@@ -1,0 +1,155 @@
+package command_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/token"
+)
+
+func (r *role) login(email, with string) response {
+	r.t.Helper()
+	return r.do(request{method: "POST", path: "/v1/auth/login", body: map[string]string{"email": email, "password": with}})
+}
+
+func (r *role) refresh(text string) response {
+	r.t.Helper()
+	return r.do(request{method: "POST", path: "/v1/auth/refresh", body: map[string]string{"refresh_token": text}})
+}
+
+// A refresh token that comes twice was copied. Whoever uses it second, thief
+// or owner, the whole session dies with every token that came of it; other
+// sessions of the account live on.
+func TestAStolenRefreshTokenEndsItsSession(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.signUp("ada@example.org")
+	stolen := r.login("ada@example.org", password).want(http.StatusOK).text("refresh_token")
+	other := r.login("ADA@example.org", password).want(http.StatusOK).text("refresh_token")
+
+	next := r.refresh(stolen).want(http.StatusOK).text("refresh_token")
+	third := r.refresh(next).want(http.StatusOK).text("refresh_token")
+	r.refresh(stolen).want(http.StatusUnauthorized, "refresh-token-reused")
+	for _, dead := range []string{third, next, stolen} {
+		r.refresh(dead).want(http.StatusUnauthorized, "refresh-token-invalid")
+	}
+	mine := r.refresh(other).want(http.StatusOK).text("refresh_token")
+
+	r.do(request{method: "POST", path: "/v1/auth/logout", body: map[string]string{"refresh_token": mine}}).want(http.StatusNoContent)
+	r.refresh(mine).want(http.StatusUnauthorized, "refresh-token-invalid")
+	r.refresh("never issued").want(http.StatusUnauthorized, "refresh-token-invalid")
+}
+
+// Ten at once with one token: one gets the next token, and then nobody has a session.
+func TestARefreshTokenIsUsedOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.signUp("ada@example.org")
+	text := r.login("ada@example.org", password).want(http.StatusOK).text("refresh_token")
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	statuses, next := map[int]int{}, ""
+	for range 10 {
+		wg.Go(func() {
+			got, err := r.try(request{method: "POST", path: "/v1/auth/refresh", body: map[string]string{"refresh_token": text}})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			statuses[got.status]++
+			if got.status == http.StatusOK {
+				next = got.text("refresh_token")
+			}
+		})
+	}
+	wg.Wait()
+	if statuses[http.StatusOK] != 1 || statuses[http.StatusUnauthorized] != 9 {
+		t.Fatalf("answers by status: %v; one token was good for more than one", statuses)
+	}
+	r.refresh(next).want(http.StatusUnauthorized)
+}
+
+func TestAccessTokensCarryTheAccountOnly(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("ada@example.org")
+	r.do(request{method: "POST", path: "/v1/auth/register", body: map[string]string{
+		"email": "Ada@Example.org", "password": password, "name": "Ada"}}).want(http.StatusConflict, "already-registered")
+
+	// Another role verifies with the published keys alone.
+	v := token.NewVerifier(r.base+"/.well-known/jwks.json", http.DefaultClient)
+	sub, err := v.Verify(t.Context(), strings.TrimPrefix(auth, "Bearer "))
+	if err != nil || sub == "" {
+		t.Fatalf("sub %q, %v", sub, err)
+	}
+	claims := map[string]any{}
+	if err := json.Unmarshal(payloadOf(t, auth), &claims); err != nil {
+		t.Fatal(err)
+	}
+	if len(claims) != 3 || claims["sub"] != sub {
+		t.Errorf("claims %v: want sub, iat and exp", claims)
+	}
+	if life := claims["exp"].(float64) - claims["iat"].(float64); life != (15 * time.Minute).Seconds() {
+		t.Errorf("lives %v s", life)
+	}
+	jwks := string(r.do(request{method: "GET", path: "/.well-known/jwks.json"}).want(http.StatusOK).body)
+	if strings.Contains(jwks, `"d"`) || strings.Contains(jwks, `"p"`) {
+		t.Errorf("the published keys hold a private part: %s", jwks)
+	}
+	var stored string
+	if err := r.pool.QueryRow(t.Context(), `SELECT password_hash FROM account`).Scan(&stored); err != nil || !strings.HasPrefix(stored, "$argon2id$") {
+		t.Errorf("password kept as %q, %v", stored, err)
+	}
+}
+
+// Wrong passwords are counted, per account, whoever sends them; right ones are not.
+func TestGuessingAPasswordIsLimited(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.signUp("ada@example.org")
+	r.signUp("bob@example.org")
+	for range 8 {
+		r.login("ada@example.org", password).want(http.StatusOK)
+	}
+	for range 5 {
+		wrong := r.login("ada@example.org", "not the password").want(http.StatusUnauthorized, "wrong-credentials")
+		unknown := r.login("nobody@example.org", "not the password").want(http.StatusUnauthorized, "wrong-credentials")
+		if wrong.text("detail") != unknown.text("detail") {
+			t.Fatal("the answer tells whether the address has an account")
+		}
+	}
+	limited := r.login("ada@example.org", "not the password").want(http.StatusTooManyRequests, "rate-limited")
+	r.login(" ADA@example.org", "not the password").want(http.StatusTooManyRequests)
+	r.login("bob@example.org", password).want(http.StatusOK)
+	if wait, err := strconv.Atoi(limited.header.Get("Retry-After")); err != nil || wait < 1 {
+		t.Errorf("Retry-After %q", limited.header.Get("Retry-After"))
+	}
+	if got := limited.header.Get("RateLimit-Policy"); !strings.Contains(got, `"login-address";q=5;w=3600`) {
+		t.Errorf("RateLimit-Policy %q", got)
+	}
+	if got := limited.header.Get("RateLimit"); !strings.Contains(got, `"login-address";r=0;t=`) {
+		t.Errorf("RateLimit %q", got)
+	}
+}
+
+// A restart keeps sessions and keys.
+func TestSessionsSurviveARestart(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("ada@example.org")
+	text := r.login("ada@example.org", password).want(http.StatusOK).text("refresh_token")
+	again := r.again()
+	again.refresh(text).want(http.StatusOK)
+	again.organization(auth) // signed by the role that was there before
+	var keys int
+	if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM signing_key`).Scan(&keys); err != nil || keys != 1 {
+		t.Errorf("%d signing keys, %v: a restart made another", keys, err)
+	}
+}
