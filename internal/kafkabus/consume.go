@@ -110,7 +110,8 @@ func Consume(ctx context.Context, cfg Config, group string, topics []string, han
 		full[i] = cfg.Topic(t)
 	}
 	log := opts.Log.With("group", cfg.Group(group))
-	wait := newBackoff(opts.MinBackoff, opts.MaxBackoff)
+	// A broker that is back, or a topic that is there at last, should not wait as long as a store that is away may.
+	wait := newBackoff(opts.MinBackoff, min(opts.MaxBackoff, 2*time.Second))
 	for ctx.Err() == nil {
 		if err := consumeOnce(ctx, cfg, group, full, handle, opts, log, wait.reset); ctx.Err() == nil {
 			log.WarnContext(ctx, "consumer disconnected, trying again", "error", err)

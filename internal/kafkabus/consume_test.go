@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,62 @@ func TestClosingMidBatchLosesNothing(t *testing.T) {
 	consumer(t, cfg, "g", name, got.handle, kafkabus.ConsumeOptions{})
 	eventually(t, func() error { return got.complete(1, 50) })
 	got.ordered(t)
+}
+
+func TestOrderlyRestartRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	name := topic(t, cfg, 2)
+	publish(t, cfg, name, numbered(60, 3)...)
+	got := newLedger()
+	stop := consumer(t, cfg, "g", name, got.handle, kafkabus.ConsumeOptions{})
+	eventually(t, func() error { return got.complete(3, 20) })
+	stop() // at once: the offset is not yet committed by the clock
+
+	publish(t, cfg, name, message.NewMessage("last", []byte("last 0")))
+	again := newLedger()
+	consumer(t, cfg, "g", name, again.handle, kafkabus.ConsumeOptions{})
+	eventually(t, func() error {
+		again.mu.Lock()
+		defer again.mu.Unlock()
+		if len(again.got["last"]) == 0 {
+			return errors.New("the new message has not come")
+		}
+		return nil
+	})
+	if len(again.places) != 1 {
+		t.Errorf("%d messages came again: %v", len(again.places)-1, again.got)
+	}
+}
+
+func TestConsumerWaitsForItsTopic(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	got := newLedger()
+	tried := make(chan struct{}, 1000)
+	consumer(t, cfg, "g", "log", got.handle, kafkabus.ConsumeOptions{
+		Log: slog.New(tellingHandler{Handler: slog.DiscardHandler, told: tried})})
+	<-tried // it has found no topic, and said so
+	publish(t, cfg, topic(t, cfg, 1), numbered(5, 1)...)
+	eventually(t, func() error { return got.complete(1, 5) })
+}
+
+// tellingHandler tells of every warning.
+type tellingHandler struct {
+	slog.Handler
+	told chan<- struct{}
+}
+
+func (h tellingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h tellingHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h tellingHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		select {
+		case h.told <- struct{}{}:
+		default:
+		}
+	}
+	return nil
 }
 
 func TestNothingIsPoisonedWhileClosing(t *testing.T) {
