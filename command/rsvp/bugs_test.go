@@ -3,6 +3,7 @@ package rsvp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -125,10 +126,7 @@ func TestOfferExpiresWhileItIsAccepted(t *testing.T) {
 	until := *w.rows["b"].RSVP.OfferExpiresAt
 	w.now = until.Add(-time.Microsecond)
 	early := *w
-	early.rows = map[string]Row{}
-	for id, r := range w.rows {
-		early.rows[id] = r
-	}
+	early.rows, early.replayed, early.log = maps.Clone(w.rows), maps.Clone(w.replayed), slices.Clone(w.log)
 	early.must(&AcceptOffer{"b"}, GuestActor("b"))
 	early.status("b", confirmed)
 

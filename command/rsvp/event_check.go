@@ -109,7 +109,7 @@ func (c *checker) times(e, old *contract.Event, now time.Time) {
 	case !e.StartsAt.IsZero() && e.EndsAt.After(e.StartsAt.AddDate(0, 0, maxDays)):
 		c.bad("/ends_at", "is more than three years after starts_at")
 	}
-	if e.RSVPClosesAt.After(e.EndsAt) {
+	if e.EndsAt.After(e.StartsAt) && e.RSVPClosesAt.After(e.EndsAt) {
 		c.bad("/rsvp_closes_at", "is not after ends_at")
 	}
 	if e.RSVPOpensAt != nil && !e.RSVPOpensAt.Before(e.RSVPClosesAt) {
@@ -136,7 +136,7 @@ func (c *checker) place(e *contract.Event) {
 	c.text("/venue/name", v.Name, 0, 200, oneLine)
 	c.text("/venue/address", v.Address, 0, 500, manyLines)
 	c.text("/venue/city", v.City, 0, 100, oneLine)
-	if r, err := language.ParseRegion(v.Country); v.Country != "" && (err != nil || !r.IsCountry() || r.String() != v.Country) {
+	if r, err := language.ParseRegion(v.Country); v.Country != "" && (err != nil || !r.IsCountry() || r.Canonicalize().String() != v.Country) {
 		c.bad("/venue/country", "is a country code of ISO 3166-1 with two letters, like DE")
 	}
 	if (v.Lat == nil) != (v.Lon == nil) {
@@ -187,23 +187,24 @@ func (c *checker) questions(questions []contract.Question) {
 		ids[q.ID] = true
 		c.text(at+"/label", q.Label, 1, 300, oneLine)
 		c.oneOf(at+"/kind", q.Kind, contract.QuestionText, contract.QuestionChoice, contract.QuestionCheckbox)
-		if q.Kind == contract.QuestionText {
-			if len(q.Options) > 0 {
-				c.bad(at+"/options", "belong to choice and checkbox")
-			}
-			continue
+		c.options(at+"/options", q)
+	}
+}
+
+func (c *checker) options(at string, q contract.Question) {
+	switch n := len(q.Options); {
+	case q.Kind == contract.QuestionText && n > 0:
+		c.bad(at, "belong to choice and checkbox")
+	case (q.Kind == contract.QuestionChoice || q.Kind == contract.QuestionCheckbox) && (n < 1 || n > maxOptions):
+		c.bad(at, "has 1 to "+strconv.Itoa(maxOptions)+" options")
+	}
+	seen := map[string]bool{}
+	for j, o := range q.Options {
+		c.text(at+"/"+strconv.Itoa(j), o, 1, 200, oneLine)
+		if seen[o] {
+			c.bad(at+"/"+strconv.Itoa(j), "is there twice")
 		}
-		if len(q.Options) < 1 || len(q.Options) > maxOptions {
-			c.bad(at+"/options", "has 1 to "+strconv.Itoa(maxOptions)+" options")
-		}
-		seen := map[string]bool{}
-		for j, o := range q.Options {
-			c.text(at+"/options/"+strconv.Itoa(j), o, 1, 200, oneLine)
-			if seen[o] {
-				c.bad(at+"/options/"+strconv.Itoa(j), "is there twice")
-			}
-			seen[o] = true
-		}
+		seen[o] = true
 	}
 }
 

@@ -1,0 +1,196 @@
+package rsvp
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// doorWorld has a confirmed party of three, one who cancelled and one who
+// waits, half an hour after the start.
+func doorWorld(t failer) *world {
+	w := newWorld(t, 4)
+	w.going(3, "trio")
+	w.going(1, "gone")
+	w.cancel("gone")
+	w.going(2, "waits")
+	w.now = start.Add(30 * time.Minute)
+	return w
+}
+
+func TestCheckIn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rsvp    string
+		people  int
+		outcome string
+		let, in int
+	}{
+		{"trio", 0, Admitted, 3, 3},
+		{"trio", 2, Admitted, 2, 2},
+		{"gone", 0, Cancelled, 0, 0},
+		{"waits", 0, NotConfirmed, 0, 0},
+		{"nobody", 0, Unknown, 0, 0},
+	} {
+		w := doorWorld(t)
+		v := w.version
+		o := w.must(&CheckIn{RSVPID: c.rsvp, People: c.people, Device: "north"}, member)
+		r := o.CheckIns[0]
+		if r.Outcome != c.outcome || r.People != c.let || r.CheckedIn != c.in || w.counters.CheckedIn != c.in {
+			t.Errorf("%+v: %+v, counted %d", c, r, w.counters.CheckedIn)
+		}
+		if (w.version > v) != (c.outcome == Admitted) {
+			t.Errorf("%s left %v", c.outcome, w.types(v))
+		}
+	}
+}
+
+func TestAPartyComesInParts(t *testing.T) {
+	t.Parallel()
+	w := doorWorld(t)
+	w.must(&CheckIn{RSVPID: "trio", People: 1, EntryID: "s1"}, member)
+	w.refused(errInvalidInput, &CheckIn{RSVPID: "trio", People: 3}, member)
+	v := w.version
+	if o := w.must(&CheckIn{RSVPID: "trio", People: 1, EntryID: "s1"}, member); o.CheckIns[0].Outcome != Already || w.version != v {
+		t.Fatalf("the same scan again: %+v", o.CheckIns)
+	}
+	w.must(&CheckIn{RSVPID: "trio"}, member)
+	if o := w.must(&CheckIn{RSVPID: "trio"}, member); o.CheckIns[0].Outcome != Already {
+		t.Fatalf("%+v", o.CheckIns)
+	}
+	w.refused(ErrCheckedIn, resize("trio", 2), member)
+	w.refused(ErrCheckedIn, change("trio", contract.NotGoing), GuestActor("trio"))
+	w.refused(ErrCheckedIn, &CancelRSVP{RSVPID: "trio"}, GuestActor("trio"))
+
+	w.must(&UndoCheckIn{RSVPID: "trio"}, member)
+	if r := w.rows["trio"].RSVP; r.CheckedIn != 0 || r.CheckedInAt != nil || w.counters.CheckedIn != 0 {
+		t.Fatalf("%+v", r)
+	}
+	w.must(&CheckIn{RSVPID: "trio", People: 2}, member) // at the same instant as the undo, and after it
+	if r := w.rows["trio"].RSVP; r.CheckedIn != 2 {
+		t.Fatalf("%+v", r)
+	}
+	w.must(resize("trio", 2), member)
+}
+
+func TestADuplicateScanOnTwoOfflinePhones(t *testing.T) {
+	t.Parallel()
+	at := start.Add(time.Minute)
+	north := &MergeCheckIns{[]DoorEntry{{ID: "n1", RSVPID: "trio", Device: "north", At: at}}}
+	south := &MergeCheckIns{[]DoorEntry{{ID: "s1", RSVPID: "trio", Device: "south", At: at.Add(time.Minute)}}}
+	w := doorWorld(t)
+	w.must(south, member) // the later scan syncs first
+	v := w.version
+	o := w.must(north, member)
+	if r := o.CheckIns[0]; r.Outcome != Admitted || r.People != 3 {
+		t.Fatalf("north was first at the door: %+v", r)
+	}
+	if m := w.log[v].Payload.(contract.RSVPMessage); m.CheckIn.Conflict != contract.ConflictDouble || m.RSVP.Door[1].Conflict != contract.ConflictDouble {
+		t.Fatalf("the double entry is hidden: %+v", m)
+	}
+	if w.counters.CheckedIn != 3 {
+		t.Fatal(show(w.counters))
+	}
+	v = w.version
+	if again := w.must(south, member); again.CheckIns[0].Outcome != Already || again.CheckIns[0].Conflict != contract.ConflictDouble || w.version != v {
+		t.Fatalf("%+v", again.CheckIns)
+	}
+}
+
+// pretix 3187: offline, a cancelled ticket shows green, and nobody hears of it.
+func TestCancelledThenAdmittedIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := doorWorld(t)
+	v := w.version
+	o := w.must(&MergeCheckIns{[]DoorEntry{
+		{ID: "1", RSVPID: "gone", At: start}, {ID: "2", RSVPID: "waits", At: start}, {ID: "3", RSVPID: "nobody", At: start},
+	}}, member)
+	for i, want := range []string{Cancelled, NotConfirmed, Unknown} {
+		if o.CheckIns[i].Outcome != want {
+			t.Errorf("entry %d: %+v", i, o.CheckIns[i])
+		}
+	}
+	m := w.log[v].Payload.(contract.RSVPMessage)
+	if w.log[v].Type != contract.CheckedInV1 || m.CheckIn.Conflict != contract.ConflictCancelled || w.counters.CheckedIn != 0 {
+		t.Fatalf("%+v", m)
+	}
+}
+
+func TestWhatAMergeRefuses(t *testing.T) {
+	t.Parallel()
+	w := doorWorld(t)
+	many := make([]DoorEntry, MaxEntries+1)
+	for i := range many {
+		many[i] = DoorEntry{ID: fmt.Sprint(i), RSVPID: "trio", At: start}
+	}
+	for _, entries := range [][]DoorEntry{
+		nil, many,
+		{{RSVPID: "trio", At: start}},
+		{{ID: "1", RSVPID: "trio"}},
+		{{ID: "1", RSVPID: "trio", At: w.now.AddDate(0, 0, 2)}},
+		{{ID: "1", RSVPID: "trio", At: start, People: -1}},
+		{{ID: "a\x00b", RSVPID: "trio", At: start}},
+	} {
+		w.refused(errInvalidInput, &MergeCheckIns{entries}, member)
+	}
+	w.must(&MergeCheckIns{many[:MaxEntries]}, member) // a worn ticket does not hold up the batch
+	if n := len(w.rows["trio"].RSVP.Door); n != maxScans {
+		t.Fatalf("%d scans are kept", n)
+	}
+	w.must(&CancelEvent{}, member)
+	w.refused(ErrEventCancelled, &MergeCheckIns{many[:1]}, member)
+}
+
+// Whatever devices did without a network, in whatever order and portions they
+// bring it, once or twice: the same people are inside and the same conflicts
+// are on record.
+func TestMergingDoesNotDependOnTheOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var entries []DoorEntry
+		for i := range rapid.IntRange(1, 12).Draw(t, "entries") {
+			entries = append(entries, DoorEntry{
+				ID:     fmt.Sprintf("s%d", i),
+				RSVPID: rapid.SampledFrom([]string{"trio", "trio", "gone", "waits", "nobody"}).Draw(t, "rsvp"),
+				People: rapid.IntRange(0, 3).Draw(t, "people"),
+				Device: rapid.SampledFrom([]string{"north", "south"}).Draw(t, "device"),
+				At:     start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "minute")) * time.Minute),
+				Undo:   rapid.IntRange(0, 4).Draw(t, "undo") == 0,
+			})
+		}
+		bring := func(order []DoorEntry) *world {
+			w := doorWorld(t)
+			for len(order) > 0 {
+				n := rapid.IntRange(1, len(order)).Draw(t, "portion")
+				w.must(&MergeCheckIns{order[:n]}, member)
+				order = order[n:]
+			}
+			return w
+		}
+		one := bring(entries)
+		other := bring(append(rapid.Permutation(entries).Draw(t, "order"), entries[0]))
+		for id := range one.rows {
+			a, b := one.rows[id].RSVP, other.rows[id].RSVP
+			if a.CheckedIn != b.CheckedIn || !sameTime(a.CheckedInAt, b.CheckedInAt) || !reflect.DeepEqual(a.Door, b.Door) {
+				t.Fatalf("%s:\n%+v\n%+v", id, a, b)
+			}
+			if a.CheckedIn > a.PartySize || a.CheckedIn > 0 && a.Status != confirmed {
+				t.Fatalf("%+v", a)
+			}
+		}
+		if one.counters.CheckedIn != other.counters.CheckedIn {
+			t.Fatalf("%s, %s", show(one.counters), show(other.counters))
+		}
+		last := &MergeCheckIns{entries}
+		a, b := one.must(last, member).CheckIns, other.must(last, member).CheckIns
+		if !slices.Equal(a, b) {
+			t.Fatalf("results differ:\n%+v\n%+v", a, b)
+		}
+	})
+}
