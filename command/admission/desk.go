@@ -121,6 +121,7 @@ type Desk struct {
 	lines   map[string]*line
 	running map[pgstore.Key]int // client keys under way
 	queued  int
+	pending int // queued, or taken and not answered
 	closed  bool
 	away    bool                // the last transaction found no database
 	full    map[string]struct{} // events that had no seat and no waitlist when last locked
@@ -222,6 +223,7 @@ func (d *Desk) enter(r Request) (*waiting, error) {
 	}
 	l.queue = append(l.queue, w)
 	d.queued++
+	d.pending++
 	return w, nil
 }
 
@@ -242,15 +244,29 @@ func (d *Desk) late(w *waiting) error {
 
 // finish gives a request its answer. It is called once for each that was taken.
 func (d *Desk) finish(w *waiting, a Answer, err error) {
-	if !w.ours {
-		d.mu.Lock()
-		if d.running[w.key]--; d.running[w.key] == 0 {
-			delete(d.running, w.key)
-		}
-		d.mu.Unlock()
-	}
+	d.mu.Lock()
+	d.leave(w)
+	d.mu.Unlock()
 	w.answer, w.err = a, err
 	close(w.done)
+}
+
+// leave forgets a request; the caller holds the mutex.
+func (d *Desk) leave(w *waiting) {
+	d.pending--
+	if w.ours {
+		return
+	}
+	if d.running[w.key]--; d.running[w.key] == 0 {
+		delete(d.running, w.key)
+	}
+}
+
+// Pending is how many requests wait or are being decided.
+func (d *Desk) Pending() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pending
 }
 
 // Run sweeps until ctx ends, then takes no more requests, decides those that wait and returns.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -229,3 +230,28 @@ func must(t testing.TB, err error) {
 }
 
 func guest(i int) string { return fmt.Sprintf("guest%06d", i) }
+
+func newStore(f *fixture) *pgstore.Store { return pgstore.New(f.pool) }
+
+// lock holds the event's lock until the function it returns is called: what is sent meanwhile becomes one batch.
+func (f *fixture) lock(t testing.TB, event string) (unlock func()) {
+	t.Helper()
+	tx, err := f.pool.Begin(t.Context())
+	must(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT 1 FROM event_counter WHERE event_id = $1 FOR NO KEY UPDATE`, event)
+	must(t, err)
+	unlock = sync.OnceFunc(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
+	t.Cleanup(unlock)
+	return unlock
+}
+
+// queued waits until the desk has n requests, under way or waiting.
+func (f *fixture) queued(t testing.TB, desk *admission.Desk, n int) {
+	t.Helper()
+	testkit.Eventually(t, 10*time.Second, time.Millisecond, func() error {
+		if got := desk.Pending(); got != n {
+			return fmt.Errorf("%d requests at the desk, want %d", got, n)
+		}
+		return nil
+	})
+}

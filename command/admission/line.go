@@ -36,11 +36,7 @@ func (l *line) take() (batch []*waiting, more bool) {
 	d.queued -= n
 	for _, w := range l.queue[:n] {
 		if w.dropped {
-			if !w.ours {
-				if d.running[w.key]--; d.running[w.key] == 0 {
-					delete(d.running, w.key)
-				}
-			}
+			d.leave(w)
 			continue
 		}
 		w.taken = true
