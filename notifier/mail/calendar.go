@@ -12,8 +12,9 @@ import (
 	"github.com/turnout-events/turnout/notifier/template"
 )
 
-// EventUID is the iCalendar UID of an event, the same in every calendar file.
-func EventUID(eventID, domain string) string { return eventID + "@" + domain }
+// eventUID is the iCalendar UID of an event, the same as in the calendar files
+// that query serves: a mail updates what a subscription showed.
+func eventUID(eventID string) string { return eventID + "@turnout" }
 
 // calendar adds the event as an iTIP message (RFC 5546): an alternative part,
 // by which mail programs show it as an invitation, and a file for the others.
@@ -54,7 +55,7 @@ func (w *Writer) invitation(d *notice.Delivery, p contract.Personal, manage stri
 	e := &d.Event.Body
 	cal := ics.NewCalendarFor("Turnout")
 	cal.SetMethod(method)
-	v := cal.AddEvent(EventUID(e.ID, w.domain))
+	v := cal.AddEvent(eventUID(e.ID))
 	v.SetDtStampTime(now)
 	v.SetSequence(int(e.Sequence))
 	// In UTC: the mail's invitation is one meeting, whose zone rules need not
