@@ -32,6 +32,7 @@ func subcommands() []subcommand {
 		{"web", "pages and the one origin for everything", alone("web", false, (*system).addWeb)},
 		{"migrate", "bring the write store's schema up to date", migrate},
 		{"lag", "how far behind every consumer is", lag},
+		{"explain", "why a notification exists and what became of it", explain},
 		{"seed", "load events and answers through the API", runSeed},
 		{"verify", "ask the API what a file of searches knows the answers to", verify},
 	}
