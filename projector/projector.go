@@ -106,7 +106,8 @@ func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
 			analytics.New(es, facts.Aliases, trackers[analytics.Group].Applied).Handle},
 		{access.Group, contract.TopicOrganizations, document.Access, orgs, roles.Handle},
 	}
-	p.refill = &refill{deps: deps, seats: availability.New(deps.Redis, nothing), roles: roles, count: m.rebuilds}
+	p.refill = &refill{deps: deps, seats: availability.New(deps.Redis, nothing),
+		roles: access.New(deps.Redis, es, func() []string { return nil }), count: m.rebuilds}
 	return p, nil
 }
 

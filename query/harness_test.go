@@ -301,3 +301,10 @@ func atLeast(subject string, version int64) []string {
 }
 
 func n(v int) *int { return &v }
+
+func encode(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	must(t, err)
+	return b
+}

@@ -2,6 +2,7 @@ package document
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -38,3 +39,6 @@ type Fact struct {
 
 	Payload json.RawMessage `json:"payload"`
 }
+
+// FactID is the document's id and the message's: event@version.
+func FactID(event string, version int64) string { return event + "@" + strconv.FormatInt(version, 10) }

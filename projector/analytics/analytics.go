@@ -49,7 +49,7 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 			// A message never changes: its first copy stays, at its first place in
 			// the feed, because the repeat has the greater offset and so the lower
 			// version here.
-			ops[i] = elastic.Op{Index: target, ID: factID(f), Version: firstWins(f.Offset), Doc: f}
+			ops[i] = elastic.Op{Index: target, ID: document.FactID(f.EventID, f.Version), Version: firstWins(f.Offset), Doc: f}
 		}
 		if err := feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) }); err != nil {
 			return err
@@ -58,8 +58,6 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	p.applied(ctx, items)
 	return rejects.Err()
 }
-
-func factID(f document.Fact) string { return fmt.Sprintf("%s@%d", f.EventID, f.Version) }
 
 // firstWins makes a document version that falls as the offset grows.
 func firstWins(offset int64) int64 { return 1<<62 - offset }

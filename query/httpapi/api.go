@@ -65,6 +65,22 @@ func (a *API) Routes(e *gin.Engine) {
 	get("/v1/organizations/:id/members", a.members)
 	get("/v1/organizations/:id/events", a.organizationEvents)
 	get("/v1/events/:id/guests", a.guests)
+	e.GET("/v1/events/:id/guests.csv", a.unbounded(a.guestsCSV))
+	get("/v1/events/:id/analytics", a.eventAnalytics)
+	get("/v1/events/:id/calendar.ics", a.eventCalendar)
+	get("/v1/organizations/:id/calendar.ics", a.organizationCalendar)
+	get("/v1/organizations/:id/analytics/overview", a.overview)
+	get("/v1/organizations/:id/analytics/popular", a.popular)
+	get("/v1/organizations/:id/analytics/daily", a.daily)
+	get("/v1/organizations/:id/analytics/utilization", a.utilization)
+	get("/v1/organizations/:id/analytics/cancellations", a.cancellations)
+	get("/v1/rsvps/:id/calendar.ics", a.rsvpCalendar)
+	get("/v1/rsvps/:id/ticket.png", a.ticketPNG)
+	get("/v1/rsvps/:id/ticket.svg", a.ticketSVG)
+	get("/v1/me/rsvps", a.myRSVPs)
+	get("/v1/suggest", a.suggest)
+	get("/v1/series/:id", a.series)
+	get("/v1/changes", a.changes)
 }
 
 func (a *API) bounded(f func(*gin.Context) error) gin.HandlerFunc {

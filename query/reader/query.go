@@ -49,7 +49,9 @@ type Search struct {
 	Organization string // all of one organization's, unlisted ones and drafts too
 	Drafts       bool
 	ExternalID   string
+	PublicOnly   bool // of the organization, what anybody may find
 	Series       string
+	Lean         bool // no facets, no total
 }
 
 type object = map[string]any
@@ -62,7 +64,8 @@ func (s Search) filters(now time.Time) []any {
 	add := func(o object) { f = append(f, o) }
 	if s.Organization != "" {
 		add(term("organization_id", s.Organization))
-	} else if s.Series == "" {
+	}
+	if s.PublicOnly || s.Organization == "" && s.Series == "" {
 		add(term("visibility", contract.VisibilityPublic))
 	}
 	if s.ExternalID != "" {
@@ -212,8 +215,9 @@ func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 		"size": s.Limit, "track_total_hits": true, "query": object{"bool": query},
 		"sort": s.order(), "aggs": facets(), "_source": []string{"event", "seats", "version"},
 	}
-	if s.Sort != SortRelevance {
-		body["track_scores"] = false
+	if s.Lean {
+		delete(body, "aggs")
+		body["track_total_hits"] = 1 // enough to know whether typos have to be forgiven
 	}
 	if after != nil {
 		body["search_after"] = after

@@ -85,3 +85,14 @@ func (s *Stores) OrganizationsOf(ctx context.Context, account string) ([]documen
 	}
 	return out, nil
 }
+
+// OrganizationsSoon is OrganizationsOf, which waits for a first one.
+func (s *Stores) OrganizationsSoon(ctx context.Context, account string) ([]document.Organization, error) {
+	var all []document.Organization
+	_, err := poll(ctx, func() (bool, error) {
+		var err error
+		all, err = s.OrganizationsOf(ctx, account)
+		return len(all) > 0 || err != nil, err
+	})
+	return all, err
+}

@@ -29,6 +29,15 @@ type Found struct {
 	DistanceKM *float64
 }
 
+// Event decodes it.
+func (f Found) Event() (contract.Event, error) {
+	var e contract.Event
+	if err := json.Unmarshal(f.Raw, &e); err != nil {
+		return e, fmt.Errorf("event of a listing document: %w", err)
+	}
+	return e, nil
+}
+
 // nowStep rounds the time that parts past from future, so that identical
 // searches within it are the same request.
 const nowStep = 10 * time.Second

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/id"
+	"github.com/turnout-events/turnout/query/reader"
+)
+
+type suggestion struct {
+	ID       string    `json:"id"`
+	Slug     string    `json:"slug"`
+	Title    string    `json:"title"`
+	City     string    `json:"city,omitempty"`
+	StartsAt time.Time `json:"starts_at"`
+}
+
+// suggest answers GET /v1/suggest: upcoming events whose title has the words,
+// the last of which is still being typed.
+func (a *API) suggest(c *gin.Context) error {
+	p := paramsOf(c, "q", "limit")
+	q := reader.Search{Q: p.text("q"), TitleOnly: true, Prefix: true, Status: contract.EventPublished, Sort: reader.SortRelevance, Limit: 8, Lean: true}
+	if p.has("limit") {
+		q.Limit = p.limit()
+	}
+	if q.Q == "" {
+		p.complain("q", "is missing")
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "public, max-age=5")
+	body, err := a.Cache.Get(c.Request.Context(), "suggest?"+c.Request.URL.RawQuery, func(ctx context.Context) ([]byte, error) {
+		page, err := a.Stores.Search(ctx, q, "", a.Now())
+		if err != nil {
+			return nil, err
+		}
+		out := list[suggestion]{Items: make([]suggestion, 0, len(page.Items))}
+		for _, f := range page.Items {
+			e, err := f.Event()
+			if err != nil {
+				return nil, err
+			}
+			s := suggestion{ID: e.ID, Slug: e.Slug, Title: e.Title, StartsAt: e.StartsAt}
+			if e.Venue != nil {
+				s.City = e.Venue.City
+			}
+			out.Items = append(out.Items, s)
+		}
+		return json.Marshal(out)
+	})
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, etagOf(body), body)
+}
+
+// series answers GET /v1/series/{id}: the events of a repetition, in order.
+func (a *API) series(c *gin.Context) error {
+	p := paramsOf(c, "limit", "cursor")
+	q := reader.Search{Series: c.Param("id"), Status: reader.StatusAll, Past: true, Sort: reader.SortDate, Limit: p.limit()}
+	if err := p.err(); err != nil {
+		return err
+	}
+	if !id.Valid(q.Series) {
+		return fault.ErrNotFound
+	}
+	page, body, err := a.page(c, q, p.values.Get("cursor"))
+	if err != nil {
+		return err
+	}
+	if page.Total == 0 {
+		return fault.ErrNotFound
+	}
+	return sendJSON(c, etagOf(body), body)
+}
+
+// page runs a search that is not shared, as far as asked for.
+func (a *API) page(c *gin.Context, q reader.Search, cursor string) (reader.Page, []byte, error) {
+	want, err := least(c)
+	if err != nil {
+		return reader.Page{}, nil, err
+	}
+	ctx := c.Request.Context()
+	if err := a.Stores.Visible(ctx, document.Listings, want); err != nil {
+		return reader.Page{}, nil, err
+	}
+	page, err := a.Stores.Search(ctx, q, cursor, a.Now())
+	if err != nil {
+		return page, nil, err
+	}
+	body, err := pageJSON(page)
+	return page, body, err
+}

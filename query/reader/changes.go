@@ -1,0 +1,111 @@
+package reader
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/fault"
+)
+
+// ErrCursorExpired means that the log was filled anew since: start from the
+// beginning.
+var ErrCursorExpired = fault.New(fault.Gone, "cursor-expired", "The log was filled anew; start without a cursor")
+
+// place is the last message of a partition that a client has: its offset, and
+// its id to tell whether the log is still the same.
+type place struct {
+	Offset int64  `json:"o"`
+	ID     string `json:"i"`
+}
+
+type feedCursor struct {
+	Query  string           `json:"q"`
+	Places map[string]place `json:"p"` // by partition
+}
+
+// Changes gives the next messages of organizations, in order per event. after
+// is "" or a cursor of an earlier answer; the new one is always given.
+func (s *Stores) Changes(ctx context.Context, organizations []string, after string, limit int) ([]document.Fact, string, error) {
+	slices.Sort(organizations)
+	query, err := fingerprint(organizations)
+	if err != nil {
+		return nil, "", err
+	}
+	at := feedCursor{Query: query, Places: map[string]place{}}
+	if after != "" {
+		b, err := base64.RawURLEncoding.DecodeString(after)
+		if err != nil || len(b) > 8<<10 || json.Unmarshal(b, &at) != nil || at.Query != query || at.Places == nil {
+			return nil, "", ErrCursor
+		}
+		if err := s.stillThere(ctx, at.Places); err != nil {
+			return nil, "", err
+		}
+	}
+	r, err := run(s.search, func() (elastic.SearchResult, error) {
+		return s.Elastic.Search(ctx, document.Facts, object{
+			"size": limit, "track_total_hits": false,
+			"query": object{"bool": object{"filter": []any{object{"terms": object{"organization_id": organizations}}, behind(at.Places)}}},
+			// By offset: what a page leaves out of a partition is after all that it has of it.
+			"sort": []any{object{"offset": "asc"}, object{"partition": "asc"}},
+		})
+	})
+	if err != nil {
+		return nil, "", searched("read changes", err)
+	}
+	facts := make([]document.Fact, 0, len(r.Hits))
+	for _, hit := range r.Hits {
+		var f document.Fact
+		if err := json.Unmarshal(hit.Source, &f); err != nil {
+			return nil, "", fmt.Errorf("fact %s: %w", hit.ID, err)
+		}
+		facts = append(facts, f)
+		at.Places[strconv.Itoa(int(f.Partition))] = place{Offset: f.Offset, ID: hit.ID}
+	}
+	b, err := json.Marshal(at)
+	return facts, base64.RawURLEncoding.EncodeToString(b), err
+}
+
+// behind matches what comes after the places, and everything of the other
+// partitions.
+func behind(places map[string]place) object {
+	var should, seen []any
+	for partition, p := range places {
+		should = append(should, object{"bool": object{"filter": []any{
+			term("partition", partition), object{"range": object{"offset": object{"gt": p.Offset}}}}}})
+		seen = append(seen, partition)
+	}
+	should = append(should, object{"bool": object{"must_not": []any{object{"terms": object{"partition": append([]any{}, seen...)}}}}})
+	return object{"bool": object{"should": should, "minimum_should_match": 1}}
+}
+
+// stillThere compares the places with the log as it is.
+func (s *Stores) stillThere(ctx context.Context, places map[string]place) error {
+	ids := make([]string, 0, len(places))
+	for partition, p := range places {
+		if _, err := strconv.ParseInt(partition, 10, 32); err != nil || p.ID == "" {
+			return ErrCursor
+		}
+		ids = append(ids, p.ID)
+	}
+	docs, err := run(s.search, func() ([]elastic.Doc, error) { return s.Elastic.MGet(ctx, document.Facts, ids) })
+	if err != nil {
+		return searched("read changes", err)
+	}
+	for _, d := range docs {
+		var f document.Fact
+		if !d.Found || json.Unmarshal(d.Source, &f) != nil {
+			return ErrCursorExpired
+		}
+		p, ok := places[strconv.Itoa(int(f.Partition))]
+		if !ok || p.ID != d.ID || p.Offset != f.Offset {
+			return ErrCursorExpired
+		}
+	}
+	return nil
+}
