@@ -109,7 +109,7 @@ type rsvpView struct {
 	Response       string     `json:"response"`
 	PartySize      int        `json:"party_size"`
 	Position       *int       `json:"position"`
-	Reason         string     `json:"reason"`
+	Why            string     `json:"why"`
 	OfferExpiresAt *time.Time `json:"offer_expires_at"`
 	ManageToken    string     `json:"manage_token"`
 	Name           string     `json:"name"`

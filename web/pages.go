@@ -72,6 +72,7 @@ type eventPage struct {
 	Seats     *seatsView
 	FormToken string
 	Open      bool
+	Full      bool
 	Closed    string // why not
 	Sizes     []int
 	Form      url.Values
@@ -96,6 +97,7 @@ func (p *pages) loadEvent(c *gin.Context) (eventPage, bool) {
 	// Without the counters the form still works: command decides, not this page.
 	if seats, err := p.api.seats(c.Request.Context(), e.ID); err == nil {
 		page.Seats = &seats
+		page.Full = seats.Remaining != nil && *seats.Remaining <= 0
 	}
 	now := time.Now()
 	page.Open, page.Closed = openFor(e, now)
