@@ -262,6 +262,13 @@ func (d *Desk) leave(w *waiting) {
 	}
 }
 
+// Waiting is how many requests no transaction has taken yet.
+func (d *Desk) Waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queued
+}
+
 // Pending is how many requests wait or are being decided.
 func (d *Desk) Pending() int {
 	d.mu.Lock()
