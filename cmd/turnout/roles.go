@@ -51,12 +51,12 @@ type roleSettings struct {
 type system struct {
 	settings
 	roleSettings
-	log     *slog.Logger
-	ring    *seal.Keyring
-	http    *http.Client // between the roles
-	parts   []process.Part
-	opened  []func()
-	wake    func(shard int) // the relay of this process, if there is one
+	log    *slog.Logger
+	ring   *seal.Keyring
+	http   *http.Client // between the roles
+	parts  []process.Part
+	opened []func()
+	wake   func(shard int) // the relay of this process, if there is one
 }
 
 // newSystem reads all settings. Each role is added by its method, and run runs
