@@ -110,10 +110,10 @@ func Consume(ctx context.Context, cfg Config, group string, topics []string, han
 		full[i] = cfg.Topic(t)
 	}
 	log := opts.Log.With("group", cfg.Group(group))
-	// A broker that is back, or a topic that is there at last, should not wait as long as a store that is away may.
-	wait := newBackoff(opts.MinBackoff, min(opts.MaxBackoff, 2*time.Second))
 	for ctx.Err() == nil {
-		if err := consumeOnce(ctx, cfg, group, full, handle, opts, log, wait.reset); ctx.Err() == nil {
+		// A broker that is back, or a topic that is there at last, should not wait as long as a store that is away may.
+		wait := newBackoff(opts.MinBackoff, min(opts.MaxBackoff, 2*time.Second))
+		if err := consumeOnce(ctx, cfg, group, full, handle, opts, log, wait); ctx.Err() == nil {
 			log.WarnContext(ctx, "consumer disconnected, trying again", "error", err)
 			wait.pause(ctx)
 		}
@@ -121,8 +121,12 @@ func Consume(ctx context.Context, cfg Config, group string, topics []string, han
 	return nil
 }
 
+// freshAfter failed sessions in a row, a member is given up for a new client. It is a guard only: keeping the member
+// keeps its id, and a broker that is back lets it in at once, where a stranger waits until the old id has timed out.
+const freshAfter = 30
+
 // consumeOnce holds one client until it fails or ctx ends.
-func consumeOnce(ctx context.Context, cfg Config, group string, topics []string, handle Handler, opts ConsumeOptions, log *slog.Logger, healthy func()) error {
+func consumeOnce(ctx context.Context, cfg Config, group string, topics []string, handle Handler, opts ConsumeOptions, log *slog.Logger, wait *backoff) error {
 	sc, err := cfg.saramaConfig()
 	if err != nil {
 		return err
@@ -147,22 +151,32 @@ func consumeOnce(ctx context.Context, cfg Config, group string, topics []string,
 	go func() { // sarama blocks when nobody reads its errors
 		defer drained.Done()
 		for err := range member.Errors() {
-			if ctx.Err() == nil {
-				log.WarnContext(ctx, "consumer group", "error", err)
+			level := slog.LevelWarn
+			var partition *sarama.ConsumerError
+			if errors.As(err, &partition) || ctx.Err() != nil {
+				level = slog.LevelDebug // one per partition and try while a broker is away; the session's end is said below
 			}
+			log.Log(ctx, level, "consumer group", "error", err)
 		}
 	}()
 	defer drained.Wait()
 	defer func() { _ = member.Close() }()
 
-	session := &session{cfg: cfg, handle: handle, opts: opts, log: log, letters: letters, healthy: healthy}
+	failures := 0
+	session := &session{cfg: cfg, handle: handle, opts: opts, log: log, letters: letters,
+		healthy: func() { wait.reset(); failures = 0 }}
 	for ctx.Err() == nil {
 		// Consume returns at every rebalance, and has to be called again.
-		if err := member.Consume(ctx, topics, session); err != nil {
-			if errors.Is(err, sarama.ErrClosedConsumerGroup) {
-				return err
-			}
+		err := member.Consume(ctx, topics, session)
+		if err == nil {
+			continue
+		}
+		if failures++; errors.Is(err, sarama.ErrClosedConsumerGroup) || failures >= freshAfter {
 			return fmt.Errorf("group session: %w", err)
+		}
+		if ctx.Err() == nil {
+			log.WarnContext(ctx, "no group session, trying again", "error", err)
+			wait.pause(ctx)
 		}
 	}
 	return nil

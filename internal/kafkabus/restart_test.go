@@ -148,6 +148,14 @@ func TestKilledBrokerLosesNothingAndKeepsOrder(t *testing.T) {
 		sent <- nil
 	}()
 	<-halfway
+	eventually(t, func() error { // the consumer is in the middle of it too
+		got.mu.Lock()
+		defer got.mu.Unlock()
+		if len(got.places) == 0 {
+			return errors.New("nothing consumed yet")
+		}
+		return nil
+	})
 	b.kill()
 	b.script("up")
 	if err := <-sent; err != nil {
