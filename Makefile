@@ -2,10 +2,10 @@
 MAKEFLAGS += --no-print-directory
 LOCAL := deploy/local
 
-.PHONY: help run up down reset status test lint build bench test-engines test-engines-down
+.PHONY: help run up down reset status test lint build bench measure-start test-engines test-engines-down
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 21
 
 run: ## all of Turnout in the foreground, with demo data; Ctrl-C stops it
 	@$(LOCAL)/run.sh run
@@ -33,6 +33,9 @@ build: ## bin/turnout
 
 bench: ## the benchmarks of the rules and codecs
 	go test -run '^$$' -bench . -benchmem ./...
+
+measure-start: ## time a first and a second start, and weigh the memory (ARGS=--fetch: fetch all anew)
+	@$(LOCAL)/measure.sh $(ARGS)
 
 test-engines: ## start the tests' engines and leave them up
 	@$(LOCAL)/engines.sh --test up

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"sync"
@@ -88,7 +87,7 @@ func (b *Inbox) Run(ctx context.Context) error {
 	server.MaxRecipients = 100
 	server.EnableSMTPUTF8 = true
 	server.ReadTimeout, server.WriteTimeout = 5*time.Minute, time.Minute
-	server.ErrorLog = log.New(io.Discard, "", 0) // says "connection reset" for every client that just leaves
+	server.ErrorLog = silence{}
 
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
@@ -105,9 +104,19 @@ func (b *Inbox) Run(ctx context.Context) error {
 	if err := server.Shutdown(stop); err != nil {
 		_ = server.Close()
 	}
-	<-failed
+	if err := <-failed; err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+		return fmt.Errorf("inbox: %w", err)
+	}
 	return nil
 }
+
+// silence drops what the library logs: "connection reset" for every client
+// that just leaves.
+type silence struct{}
+
+func (silence) Printf(string, ...any) {}
+
+func (silence) Println(...any) {}
 
 // session is one SMTP connection.
 type session struct {
