@@ -1,0 +1,70 @@
+package notifier
+
+import (
+	"context"
+	"time"
+
+	"github.com/turnout-events/turnout/notifier/pgstore"
+)
+
+// A killed process has at most this much sent and not recorded.
+const (
+	recordEvery = 20 * time.Millisecond
+	recordMost  = 50
+)
+
+// record writes results in batches until the channel is closed and empty.
+func (d *deliverer) record(ctx context.Context) {
+	var pending []pgstore.Result
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	for {
+		select {
+		case r, open := <-d.results:
+			if !open {
+				d.flush(ctx, pending)
+				return
+			}
+			if len(pending) == 0 {
+				timer.Reset(recordEvery)
+			}
+			if pending = append(pending, r); len(pending) < recordMost {
+				continue
+			}
+		case <-timer.C:
+		}
+		d.flush(ctx, pending)
+		pending = pending[:0]
+		timer.Stop()
+	}
+}
+
+// flush does not give up before the leases end: what was sent and is not
+// recorded would be sent again.
+func (d *deliverer) flush(ctx context.Context, results []pgstore.Result) {
+	if len(results) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.lease)
+	defer cancel()
+	pause := time.NewTicker(200 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		written, err := d.store.Record(ctx, results)
+		if err == nil {
+			d.metrics.fenced(len(results) - int(written))
+			break
+		}
+		d.log.Warn("cannot record results, trying again", "count", len(results), "error", err)
+		select {
+		case <-pause.C:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	d.inFlight.Add(-int64(len(results)))
+	if d.more.Load() {
+		d.poke()
+	}
+}
