@@ -54,6 +54,7 @@ type Server struct {
 
 // New builds the engines with their middleware; nothing listens before Run.
 func New(cfg Config, log *slog.Logger) *Server {
+	gin.SetMode(gin.ReleaseMode) // gin's only switch for the routes it prints to stdout is one for the process
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}

@@ -18,11 +18,6 @@ import (
 	"github.com/turnout-events/turnout/internal/httpserver"
 )
 
-func TestMain(m *testing.M) {
-	gin.SetMode(gin.ReleaseMode)
-	m.Run()
-}
-
 // logs is a log that a test can read while others write.
 type logs struct {
 	mu  sync.Mutex
@@ -157,6 +152,9 @@ func TestIDsAreTakenOverAndTokensAreNotLogged(t *testing.T) {
 	s, l := server(t)
 	s.Engine().GET("/r/:token", func(c *gin.Context) {
 		ctx := c.Request.Context()
+		if c.GetHeader("X-Request-Id") != httpserver.RequestID(ctx) || c.GetHeader("Traceparent") != httpserver.Traceparent(ctx) {
+			t.Errorf("a forwarded request would have other ids: %v", c.Request.Header)
+		}
 		c.String(200, httpserver.RequestID(ctx)+" "+httpserver.Traceparent(ctx))
 	})
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

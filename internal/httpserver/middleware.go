@@ -63,6 +63,8 @@ func identify() gin.HandlerFunc {
 		ctx := context.WithValue(c.Request.Context(), requestIDKey, id)
 		ctx = context.WithValue(ctx, traceparentKey, trace)
 		c.Request = c.Request.WithContext(ctx)
+		c.Request.Header.Set(HeaderRequestID, id) // what forwards the request forwards the same ids
+		c.Request.Header.Set(HeaderTraceparent, trace)
 		c.Header(HeaderRequestID, id)
 		c.Header(HeaderTraceparent, trace)
 		c.Next()
