@@ -112,7 +112,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) start() *Notifier {
 	w.t.Helper()
 	n, err := New(w.t.Context(), w.cfg, Deps{
-		Log: testkit.Logger(w.t), Pool: w.pool, Kafka: kafkabus.Config{}, Keys: w.keys, Ring: w.ring, Clock: w.clock,
+		Log: testkit.Logger(w.t), Pool: w.pool, Kafka: kafkabus.Config{}, Keys: w.keys, Ring: w.ring, Clock: w.clock, Verifier: anybody{},
 	})
 	if err != nil {
 		w.t.Fatal(err)

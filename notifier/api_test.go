@@ -1,0 +1,197 @@
+package notifier
+
+import (
+	"context"
+	"encoding/json"
+
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/token"
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// anybody takes the bearer for the account's id.
+type anybody struct{}
+
+func (anybody) Verify(_ context.Context, bearer string) (string, error) {
+	if bearer == "forged" {
+		return "", token.ErrToken
+	}
+	return bearer, nil
+}
+
+// organization tells the notifier who has which role.
+func (w *world) organization(version int64, roles map[string]string) *message.Message {
+	o := contract.Organization{ID: w.event.OrganizationID, Slug: "choir", Name: "Choir of Weimar"}
+	for account, role := range roles {
+		o.Members = append(o.Members, contract.Member{AccountID: account, Role: role, Sealed: []byte("sealed")})
+	}
+	body, err := json.Marshal(contract.OrganizationMessage{Organization: o})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	env := contract.Envelope{Subject: o.ID, Version: version, Type: contract.OrganizationChangedV1, Org: o.ID, Actor: "member:m",
+		ValidAt: w.clock.Now(), RecordedAt: w.clock.Now(), Chain: []byte{1}, Payload: body}
+	m := message.NewMessage(env.ID(), env.Payload)
+	m.Metadata = env.Headers()
+	return m
+}
+
+// call asks the API and returns the status and the body.
+func (w *world) call(method, path, bearer, body string) (int, string, http.Header) {
+	w.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	rec := httptest.NewRecorder()
+	w.n.server.Engine().ServeHTTP(rec, r)
+	answer, err := io.ReadAll(rec.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rec.Code, string(answer), rec.Header()
+}
+
+func TestMembersSeeWhatWasSentToWhomAndWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	owner, analyst, door, stranger := newID(t), newID(t), newID(t), newID(t)
+	w.hear(w.organization(1, map[string]string{owner: contract.RoleOwner, analyst: contract.RoleAnalyst, door: contract.RoleDoor}))
+	w.publish()
+	w.hear(w.going("ana"), w.going("bo"))
+	w.settle()
+	path := "/v1/events/" + w.event.ID + "/notifications"
+
+	for who, want := range map[string]int{owner: 200, analyst: 200, door: 403, stranger: 404, "": 401, "forged": 401} {
+		if status, body, _ := w.call("GET", path, who, ""); status != want {
+			t.Errorf("%q: %d, expected %d: %s", who, status, want, body)
+		}
+	}
+	if status, _, _ := w.call("GET", "/v1/events/"+newID(t)+"/notifications", owner, ""); status != 404 {
+		t.Errorf("an unknown event: %d", status)
+	}
+	for _, bad := range []string{"limit=0", "limit=101", "rsvp_id=x", "cursor=x", "stat=void"} {
+		if status, _, _ := w.call("GET", path+"?"+bad, owner, ""); status != 400 {
+			t.Errorf("%s: %d", bad, status)
+		}
+	}
+
+	type item struct {
+		ID, Name, Email, Kind, State, Reason, Outcome string
+		Cause                                         struct{ Type string }
+		SentAt                                        *time.Time `json:"sent_at"`
+		MessageID                                     string     `json:"message_id"`
+	}
+	seen := map[string]item{}
+	next := ""
+	for pages := 0; pages == 0 || next != ""; pages++ {
+		_, body, _ := w.call("GET", path+"?limit=3&cursor="+next, owner, "")
+		var answer struct {
+			Items      []item  `json:"items"`
+			NextCursor *string `json:"next_cursor"`
+		}
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || pages > 5 {
+			t.Fatalf("%v: %s", err, body)
+		}
+		for _, i := range answer.Items {
+			seen[i.ID] = i
+		}
+		next = ""
+		if answer.NextCursor != nil {
+			next = *answer.NextCursor
+		}
+	}
+	if len(seen) != 8 { // two guests: confirmation, two reminders, thank-you
+		t.Fatalf("%d notifications: %+v", len(seen), seen)
+	}
+	for _, i := range seen {
+		if i.Kind != string(notice.Confirmation) || i.Email != "ana@example.org" {
+			continue
+		}
+		if i.Name != "ana" || i.State != "sent" || i.Reason != ReasonAnswered || i.Outcome != "accepted" || i.SentAt == nil ||
+			i.Cause.Type != contract.RSVPConfirmedV1 || i.MessageID != i.ID+"@turnout.example" {
+			t.Errorf("%+v", i)
+		}
+	}
+	if _, body, _ := w.call("GET", path, analyst, ""); strings.Contains(body, "example.org\"") && strings.Contains(body, "\"email\"") {
+		t.Errorf("an analyst sees addresses: %s", body)
+	}
+	if _, body, _ := w.call("GET", path+"?state=sent&rsvp_id="+w.guests["bo"].ID, owner, ""); strings.Count(body, `"kind"`) != 1 {
+		t.Errorf("filtered: %s", body)
+	}
+}
+
+// The link of the header, as a mail program uses it (RFC 8058): a GET changes
+// nothing, a POST without anything else stops reminders, not answers.
+func TestOneClickUnsubscribe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.hear(w.organization(1, nil))
+	w.publish()
+	w.hear(w.going("ana"))
+	w.at(w.event.StartsAt.Add(-24 * time.Hour))
+	mails := w.ledger.all()
+	reminder, err := mail.ReadMessage(strings.NewReader(string(mails[len(mails)-1].Raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := reminder.Header.Get("List-Unsubscribe-Post"); got != "List-Unsubscribe=One-Click" {
+		t.Errorf("List-Unsubscribe-Post: %q", got)
+	}
+	link := strings.Trim(reminder.Header.Get("List-Unsubscribe"), "<>")
+	path := strings.TrimPrefix(link, "https://turnout.example")
+	if path == link {
+		t.Fatalf("link %q", link)
+	}
+	w.ledger.forget("ana@example.org")
+
+	if status, body, _ := w.call("GET", path, "", ""); status != 200 || !strings.Contains(body, "Choir of Weimar") || !strings.Contains(body, `method="post"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	if got := w.states("ana"); got["reminder planned"] != 1 {
+		t.Fatalf("a GET unsubscribed: %v", got)
+	}
+	for range 2 { // twice is as good as once
+		if status, body, _ := w.call("POST", path, "", ""); status != 200 || !strings.Contains(body, "Done") {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if got := w.states("ana"); got["reminder void unsubscribed"] != 1 || got["thank_you void unsubscribed"] != 1 {
+		t.Fatalf("%v", got)
+	}
+	// Also what is planned later, but not word about her own answer.
+	w.hear(w.guest("ana", contract.RSVPCancelledV1, contract.StatusCancelled, nil), w.going("ana"))
+	w.after(2 * time.Minute)
+	w.hear(w.guest("ana", contract.RSVPChangedV1, contract.StatusConfirmed, func(g *contract.RSVP) { g.PartySize = 2 }))
+	w.at(w.event.StartsAt.Add(-time.Hour))
+	for _, subject := range w.ledger.to("ana@example.org") {
+		if strings.Contains(subject, "starts in") {
+			t.Errorf("reminded after unsubscribing: %q", subject)
+		}
+	}
+	if len(w.ledger.to("ana@example.org")) == 0 {
+		t.Error("word about her own answer did not come")
+	}
+	if status, _, _ := w.call("POST", path[:len(path)-1]+"A", "", ""); status != 404 {
+		t.Errorf("a forged link: %d", status)
+	}
+	var clear int
+	if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM notifier.suppression WHERE source LIKE '%@%'`).Scan(&clear); err != nil || clear != 0 {
+		t.Errorf("an address in clear: %d, %v", clear, err)
+	}
+}
