@@ -134,10 +134,11 @@ func (a *API) atDoor(c *gin.Context, actor rsvp.Actor, body []byte, command rsvp
 	}
 	r.Command = command
 	r.Encode = func(o rsvp.Outcome) (int, []byte, error) {
-		if len(o.CheckIns) != 1 {
-			return 0, nil, fmt.Errorf("%d results for one check-in", len(o.CheckIns))
+		result, err := resultOf(o)
+		if err != nil {
+			return 0, nil, err
 		}
-		b, err := json.Marshal(checkedIn{CheckInResult: o.CheckIns[0], Version: o.Version})
+		b, err := json.Marshal(checkedIn{CheckInResult: result, Version: o.Version})
 		return http.StatusOK, b, err
 	}
 	got, err := a.Desk.Do(c.Request.Context(), r)
@@ -146,6 +147,19 @@ func (a *API) atDoor(c *gin.Context, actor rsvp.Actor, body []byte, command rsvp
 	}
 	answer(c, got, "")
 	return nil
+}
+
+// resultOf is what came of one entry; an undoing has the RSVP only.
+func resultOf(o rsvp.Outcome) (rsvp.CheckInResult, error) {
+	switch {
+	case len(o.CheckIns) == 1:
+		return o.CheckIns[0], nil
+	case len(o.CheckIns) == 0 && o.RSVP != nil:
+		return rsvp.CheckInResult{
+			RSVPID: o.RSVP.ID, Outcome: rsvp.Undone, CheckedIn: o.RSVP.CheckedIn, PartySize: o.RSVP.PartySize,
+		}, nil
+	}
+	return rsvp.CheckInResult{}, fmt.Errorf("%d results for one check-in", len(o.CheckIns))
 }
 
 // turnedAway answers what no command is needed for.

@@ -29,20 +29,22 @@ type rsvpBody struct {
 	Reminders        bool              `json:"reminders,omitempty"`
 	Rating           int               `json:"rating,omitempty"`
 	Erased           bool              `json:"erased,omitempty"`
+	Door             []contract.Scan   `json:"door,omitempty"`
+	LinkSentAt       *time.Time        `json:"link_sent_at,omitempty"`
 }
 
 func bodyOf(r *contract.RSVP) ([]byte, error) {
 	return json.Marshal(rsvpBody{
 		OrganizationID: r.OrganizationID, AddressConfirmed: r.AddressConfirmed, Approved: r.Approved, WalkIn: r.WalkIn,
 		CheckedInAt: r.CheckedInAt, Locale: r.Locale, TimeZone: r.TimeZone, Consents: r.Consents,
-		Reminders: r.Reminders, Rating: r.Rating, Erased: r.Erased,
+		Reminders: r.Reminders, Rating: r.Rating, Erased: r.Erased, Door: r.Door, LinkSentAt: r.LinkSentAt,
 	})
 }
 
 func (b *rsvpBody) into(r *contract.RSVP) {
 	r.OrganizationID, r.AddressConfirmed, r.Approved, r.WalkIn = b.OrganizationID, b.AddressConfirmed, b.Approved, b.WalkIn
 	r.CheckedInAt, r.Locale, r.TimeZone, r.Consents = b.CheckedInAt, b.Locale, b.TimeZone, b.Consents
-	r.Reminders, r.Rating, r.Erased = b.Reminders, b.Rating, b.Erased
+	r.Reminders, r.Rating, r.Erased, r.Door, r.LinkSentAt = b.Reminders, b.Rating, b.Erased, b.Door, b.LinkSentAt
 }
 
 func scanRSVPs(rows pgx.Rows, into *[]*rsvp.Row) error {

@@ -1,0 +1,138 @@
+package command_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// red is a picture whose left half is red, so that turning it shows.
+func red(w, h int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			c := color.RGBA{R: 255, A: 255}
+			if x >= w/2 {
+				c = color.RGBA{B: 255, A: 255}
+			}
+			img.SetRGBA(x, y, c)
+		}
+	}
+	return img
+}
+
+func asJPEG(t *testing.T, img image.Image) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func asPNG(t *testing.T, img image.Image) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := png.Encode(&out, img); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// exif puts metadata into a JPEG: an orientation, and where it was taken.
+func exif(picture []byte, orientation uint16) []byte {
+	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00")
+	tiff = binary.LittleEndian.AppendUint16(tiff, 0x0112)
+	tiff = binary.LittleEndian.AppendUint16(tiff, 3)
+	tiff = binary.LittleEndian.AppendUint32(tiff, 1)
+	tiff = binary.LittleEndian.AppendUint16(tiff, orientation)
+	tiff = append(tiff, 0, 0, 0, 0, 0, 0)
+	segment := append([]byte("Exif\x00\x00"), tiff...)
+	segment = append(segment, "GPS 52.52N 13.40E"...)
+	out := append([]byte{0xff, 0xd8, 0xff, 0xe1}, byte((len(segment)+2)>>8), byte(len(segment)+2))
+	return append(append(out, segment...), picture[2:]...)
+}
+
+// bomb is a PNG of a few bytes that promises 50,000 × 50,000 pixels.
+func bomb(picture []byte) []byte {
+	out := bytes.Clone(picture)
+	binary.BigEndian.PutUint32(out[16:], 50_000)
+	binary.BigEndian.PutUint32(out[20:], 50_000)
+	binary.BigEndian.PutUint32(out[29:], crc32.ChecksumIEEE(out[12:29]))
+	return out
+}
+
+func TestCoversAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	made := r.do(request{method: "POST", path: "/v1/events", auth: auth, body: draft(orgID, nil)}).want(http.StatusCreated)
+	eventID := made.text("id")
+	path := "/v1/events/" + eventID + "/cover"
+	put := func(kind string, picture []byte) response {
+		return r.do(request{method: "PUT", path: path, auth: auth, body: picture, header: map[string]string{"Content-Type": kind}})
+	}
+	small := asPNG(t, red(64, 32))
+	put("image/gif", small).want(http.StatusUnsupportedMediaType, "unsupported-picture")
+	put("image/png", []byte("<svg onload=alert(1)>")).want(http.StatusUnsupportedMediaType, "unsupported-picture")
+	put("image/png", nil).want(http.StatusUnsupportedMediaType)
+	put("image/png", bomb(small)).want(http.StatusUnprocessableEntity, "picture-unusable")
+	put("image/png", small[:len(small)/2]).want(http.StatusUnprocessableEntity, "picture-unusable")
+	put("image/png", asPNG(t, red(8, 8))).want(http.StatusUnprocessableEntity, "picture-unusable")
+	put("image/png", make([]byte, 9<<20)).want(http.StatusRequestEntityTooLarge)
+	r.do(request{method: "GET", path: path}).want(http.StatusNotFound)
+
+	// A photo taken with the camera on its side, larger than a page needs.
+	photo := append(exif(asJPEG(t, red(3000, 1500)), 6), "<script>alert(1)</script>"...)
+	got := put("image/jpeg", photo).want(http.StatusOK)
+	var e struct {
+		Cover struct {
+			SHA256        string
+			Width, Height int
+		}
+		Revision, Sequence int
+	}
+	if err := json.Unmarshal(got.body, &e); err != nil || e.Cover.Width != 800 || e.Cover.Height != 1600 {
+		t.Fatalf("cover %+v, %v: want 800 × 1600, upright", e, err)
+	}
+	if e.Revision != 2 || e.Sequence != 0 {
+		t.Errorf("revision %d, sequence %d: a picture moves no calendar", e.Revision, e.Sequence)
+	}
+	r.do(request{method: "GET", path: path}).want(http.StatusNotFound) // a draft
+	r.do(request{method: "GET", path: path, auth: auth}).want(http.StatusOK)
+	r.do(request{method: "POST", path: "/v1/events/" + eventID + "/publish", auth: auth}).want(http.StatusOK)
+	shown := r.do(request{method: "GET", path: "/v1/events/" + made.text("slug") + "/cover"}).want(http.StatusOK)
+	if shown.header.Get("ETag") != `"`+e.Cover.SHA256+`"` || shown.header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("headers %v", shown.header)
+	}
+	for _, trace := range []string{"Exif", "GPS", "script"} {
+		if strings.Contains(string(shown.body), trace) {
+			t.Errorf("%q of the upload is still in it", trace)
+		}
+	}
+	img, _, err := image.Decode(bytes.NewReader(shown.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _, b, _ := img.At(400, 100).RGBA(); r < b {
+		t.Errorf("what was left is not on top: the picture was not turned")
+	}
+	r.do(request{method: "GET", path: path, header: map[string]string{"If-None-Match": shown.header.Get("ETag")}}).want(http.StatusNotModified)
+
+	put("image/png", small).want(http.StatusOK)
+	var kept int
+	if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM event_cover WHERE event_id = $1`, eventID).Scan(&kept); err != nil || kept != 1 {
+		t.Errorf("%d pictures kept, want 1: %v", kept, err)
+	}
+	r.do(request{method: "DELETE", path: path, auth: auth}).want(http.StatusOK)
+	r.do(request{method: "GET", path: path}).want(http.StatusNotFound)
+}

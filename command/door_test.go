@@ -1,0 +1,119 @@
+package command_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/token"
+)
+
+func (r *role) ticket(t *testing.T, k token.Ticket) string {
+	t.Helper()
+	tickets, err := token.NewTickets(r.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := tickets.Sign(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestDoorHearsWhatATicketIsWorth(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	eventID, otherID := r.published(auth, orgID, map[string]any{"capacity": 3}), r.published(auth, orgID, nil)
+	ada := r.answer(eventID, "ada", 3).want(http.StatusCreated).text("id")
+	bob := r.answer(eventID, "bob", 1).want(http.StatusCreated)
+	cleo := r.answer(otherID, "cleo", 1).want(http.StatusCreated).text("id")
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + cleo, auth: auth}).want(http.StatusOK)
+	path := "/v1/events/" + eventID + "/check-ins"
+	scan := func(body map[string]any) response {
+		return r.do(request{method: "POST", path: path, auth: auth, body: body}).want(http.StatusOK)
+	}
+	good := r.ticket(t, token.Ticket{EventID: eventID, RSVPID: ada, PartySize: 3})
+	for name, c := range map[string]struct {
+		body map[string]any
+		want string
+	}{
+		"another event's":  {map[string]any{"ticket": r.ticket(t, token.Ticket{EventID: otherID, RSVPID: cleo, PartySize: 1})}, "wrong_event"},
+		"revoked":          {map[string]any{"ticket": r.ticket(t, token.Ticket{EventID: eventID, RSVPID: ada, Epoch: 1, PartySize: 3})}, "unknown"},
+		"forged":           {map[string]any{"ticket": good[:len(good)-4] + "AAAA"}, "unknown"},
+		"of nobody":        {map[string]any{"rsvp_id": unique(t)}, "unknown"},
+		"not an id":        {map[string]any{"rsvp_id": "bob"}, "unknown"},
+		"still waiting":    {map[string]any{"rsvp_id": bob.text("id")}, "not_confirmed"},
+		"of another event": {map[string]any{"rsvp_id": cleo}, "unknown"},
+	} {
+		if got := scan(c.body); got.text("outcome") != c.want {
+			t.Errorf("%s: %s, want %s", name, got.body, c.want)
+		}
+	}
+	if got := scan(map[string]any{"ticket": good, "people": 2, "device": "gate 1"}); got.text("outcome") != "admitted" || got.number("people") != 2 || got.number("checked_in") != 2 {
+		t.Errorf("two of three: %s", got.body)
+	}
+	if got := scan(map[string]any{"ticket": good}); got.text("outcome") != "admitted" || got.number("people") != 1 || got.number("checked_in") != 3 {
+		t.Errorf("the rest of the party: %s", got.body)
+	}
+	if got := scan(map[string]any{"ticket": good}); got.text("outcome") != "already" || got.number("people") != 0 {
+		t.Errorf("all inside: %s", got.body)
+	}
+	if got := r.do(request{method: "DELETE", path: path + "/" + ada, auth: auth}).want(http.StatusOK); got.text("outcome") != "undone" {
+		t.Errorf("undone: %s", got.body)
+	}
+	r.do(request{method: "DELETE", path: path + "/" + unique(t), auth: auth}).want(http.StatusNotFound)
+}
+
+// Two devices were offline. Whoever syncs first, the event ends the same, and
+// the double entry is named.
+func TestOfflineBatchesMergeInAnyOrder(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	at := func(minute int) string {
+		return time.Now().Add(time.Duration(minute-60) * time.Minute).UTC().Format(time.RFC3339)
+	}
+	run := func(first, second int) (checkedIn int, conflicts int) {
+		eventID := r.published(auth, orgID, nil)
+		ada := r.answer(eventID, "ada", 2).want(http.StatusCreated).text("id")
+		batches := []map[string]any{
+			{"entries": []map[string]any{
+				{"id": "g1-1", "rsvp_id": ada, "people": 2, "device": "gate 1", "at": at(1)},
+				{"id": "g1-2", "ticket": "no ticket", "device": "gate 1", "at": at(2)},
+			}},
+			{"entries": []map[string]any{{"id": "g2-1", "rsvp_id": ada, "people": 1, "device": "gate 2", "at": at(3)}}},
+		}
+		found := map[string]bool{}
+		for _, i := range []int{first, second, first} { // and a device that sends its batch again
+			got := r.do(request{method: "POST", path: "/v1/events/" + eventID + "/check-ins/batch", auth: auth, body: batches[i]}).want(http.StatusOK)
+			var v struct {
+				Items []struct {
+					EntryID   string `json:"entry_id"`
+					Outcome   string
+					CheckedIn int `json:"checked_in"`
+				}
+				Conflicts []struct {
+					EntryID string `json:"entry_id"`
+				}
+			}
+			if err := json.Unmarshal(got.body, &v); err != nil || len(v.Items) != 2-i {
+				t.Fatalf("%s, %v", got.body, err)
+			}
+			checkedIn = v.Items[0].CheckedIn
+			for _, c := range v.Conflicts {
+				found[c.EntryID] = true
+			}
+		}
+		return checkedIn, len(found)
+	}
+	in1, _ := run(0, 1)
+	in2, _ := run(1, 0)
+	if in1 != 2 || in2 != 2 {
+		t.Errorf("inside: %d and %d, by the order of arrival; want 2 and 2", in1, in2)
+	}
+}

@@ -1,0 +1,164 @@
+package command_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/token"
+)
+
+type exportedItems struct {
+	Items []struct {
+		Name, Email string
+		RSVP        struct {
+			ID      string
+			EventID string `json:"event_id"`
+			Status  string
+		}
+	}
+}
+
+func (r *role) export(auth string, body any) exportedItems {
+	r.t.Helper()
+	var v exportedItems
+	got := r.do(request{method: "POST", path: "/v1/privacy/export", auth: auth, body: body}).want(http.StatusOK)
+	if err := json.Unmarshal(got.body, &v); err != nil {
+		r.t.Fatal(err)
+	}
+	return v
+}
+
+// Erasing takes everything that tells who the guest is, everywhere, and leaves
+// the counts of the past right.
+func TestErasureLeavesNothingButNumbers(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth, rival := r.signUp("owner@example.org"), r.signUp("rival@example.org")
+	orgID, rivalID := r.organization(auth), r.organization(rival)
+	first, second, third := r.published(auth, orgID, map[string]any{"capacity": 1}), r.published(auth, orgID, nil), r.published(rival, rivalID, nil)
+	ada := r.answer(first, "ada", 1).want(http.StatusCreated)
+	waiting := r.answer(first, "bob", 1).want(http.StatusCreated)
+	r.answer(second, "ada", 1).want(http.StatusCreated)
+	r.answer(third, "ada", 1).want(http.StatusCreated)
+	mine := "Guest " + ada.text("manage_token")
+
+	if got := r.export(mine, nil); len(got.Items) != 3 || got.Items[0].Name != "ada" || got.Items[0].Email != "ada@example.org" {
+		t.Fatalf("a guest's export: %+v", got)
+	}
+	named := map[string]string{"organization_id": orgID, "email": "ADA@example.org"}
+	if got := r.export(auth, named); len(got.Items) != 2 {
+		t.Errorf("an owner's export: %d answers, want the 2 of the organization", len(got.Items))
+	}
+
+	// An owner erases their own organization's answers, and only those.
+	var receipt struct {
+		RSVPs []struct {
+			RSVPID string `json:"rsvp_id"`
+			Status string
+		} `json:"rsvps"`
+		Stores []struct{ Store string } `json:"stores"`
+	}
+	got := r.do(request{method: "POST", path: "/v1/privacy/erase", auth: auth, body: named}).want(http.StatusOK)
+	if err := json.Unmarshal(got.body, &receipt); err != nil || len(receipt.RSVPs) != 2 || len(receipt.Stores) < 6 {
+		t.Fatalf("%s, %v", got.body, err)
+	}
+	if receipt.RSVPs[0].Status != contract.StatusCancelled {
+		t.Errorf("a seat at an event that lies ahead is %s: it was not given back", receipt.RSVPs[0].Status)
+	}
+	if now := r.do(request{method: "PATCH", path: "/v1/rsvps/" + waiting.text("id"), auth: auth, body: `{}`}); now.text("status") != contract.StatusConfirmed {
+		t.Errorf("who waited for the seat: %s", now.body)
+	}
+	r.do(request{method: "POST", path: "/v1/privacy/export", auth: mine}).want(http.StatusUnauthorized) // the token is revoked
+	if got := r.export(auth, named); len(got.Items) != 0 {
+		t.Errorf("%d answers can still be read", len(got.Items))
+	}
+	again := r.answer(third, "ada", 1).want(http.StatusConflict, "already-answered") // the rival's guest is still there
+	if again.header.Get("Location") != "" {
+		t.Error("a refusal has a Location")
+	}
+
+	// Nothing of the name or the address is anywhere in the clear, nor its HMAC with the erased answers.
+	hmac := r.ring.EmailHMAC("ada@example.org")
+	var rows, keys, seals int
+	err := r.pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE email_hmac = $2), count(k.*), count(*) FILTER (WHERE length(sealed) > 0)
+		FROM rsvp LEFT JOIN rsvp_key k ON k.rsvp_id = rsvp.id WHERE rsvp.id = ANY ($1::uuid[])`,
+		[]string{receipt.RSVPs[0].RSVPID, receipt.RSVPs[1].RSVPID}, hmac).Scan(&rows, &keys, &seals)
+	if err != nil || rows+keys+seals != 0 {
+		t.Errorf("left: %d HMACs, %d keys, %d ciphertexts, %v", rows, keys, seals, err)
+	}
+	for _, table := range []string{"event_log", "rsvp", "outbox", "idempotency", "organization_log", "account", "event"} {
+		var dump []byte
+		if err := r.pool.QueryRow(t.Context(), `SELECT convert_to(coalesce(string_agg(x::text, ' '), ''), 'UTF8') FROM `+table+` x`).Scan(&dump); err != nil {
+			t.Fatal(err)
+		}
+		// bytea is shown in hex: look for that too.
+		for _, trace := range []string{"ada@example.org", hexOf("ada@example.org"), "owner@example.org", hexOf(`"name":"ada"`)} {
+			if bytes.Contains(bytes.ToLower(dump), []byte(trace)) {
+				t.Errorf("%s holds %q in the clear", table, trace)
+			}
+		}
+	}
+}
+
+func hexOf(s string) string {
+	const digits = "0123456789abcdef"
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteByte(digits[s[i]>>4])
+		b.WriteByte(digits[s[i]&15])
+	}
+	return b.String()
+}
+
+// The mailed link opens a session; the session shows and erases what the
+// address answered. Whether an address is known never shows.
+func TestGuestsSignInByMailedLink(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	one, two := r.published(auth, orgID, nil), r.published(auth, orgID, nil)
+	r.answer(one, "ada", 1).want(http.StatusCreated)
+	last := r.answer(two, "ada", 1).want(http.StatusCreated)
+	ask := func(email string) response {
+		return r.do(request{method: "POST", path: "/v1/guest-links", body: map[string]string{"email": email}})
+	}
+	known, unknown := ask("Ada@example.org").want(http.StatusAccepted), ask("who@example.org").want(http.StatusAccepted)
+	if !bytes.Equal(known.body, unknown.body) {
+		t.Error("the answer tells whether the address is known")
+	}
+	ask("ada@example.org").want(http.StatusAccepted) // within the hour: no second mail
+	ask("ada@example.org").want(http.StatusAccepted)
+	ask("ada@example.org").want(http.StatusTooManyRequests)
+	var links int
+	err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM event_log WHERE type = $1 AND event_id = $2`, contract.LinkRequestedV1, two).Scan(&links)
+	if err != nil || links != 1 {
+		t.Errorf("%d mails asked for, want 1: %v", links, err)
+	}
+
+	sessions, err := token.NewSessions(r.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := sessions.Link(r.ring.EmailHMAC("ada@example.org"), time.Now())
+	open := func(text string) response {
+		return r.do(request{method: "POST", path: "/v1/guest-sessions", body: map[string]string{"token": text}})
+	}
+	open("x").want(http.StatusUnauthorized)
+	open(last.text("manage_token")).want(http.StatusUnauthorized)
+	session := open(link).want(http.StatusOK).text("session_token")
+	if got := r.export("Guest "+session, nil); len(got.Items) != 2 {
+		t.Errorf("export by session: %d answers, want 2", len(got.Items))
+	}
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + last.text("id"), auth: "Guest " + session}).want(http.StatusUnauthorized)
+	r.do(request{method: "POST", path: "/v1/privacy/erase", auth: "Guest " + session}).want(http.StatusOK)
+	if got := r.export("Guest "+session, nil); len(got.Items) != 0 {
+		t.Errorf("after erasing: %d answers", len(got.Items))
+	}
+	r.answer(one, "ada", 1).want(http.StatusCreated) // forgotten is forgotten: a new guest
+}
