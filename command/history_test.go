@@ -1,0 +1,134 @@
+package command_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+type history struct {
+	Items []struct {
+		Version    int64
+		Type       string
+		Actor      string
+		RecordedAt time.Time `json:"recorded_at"`
+		Data       json.RawMessage
+	}
+	NextCursor *string `json:"next_cursor"`
+}
+
+func TestHistoryIsTheLog(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), map[string]any{"capacity": 2})
+	path := "/v1/events/" + eventID
+	ada := r.answer(eventID, "ada", 2).want(http.StatusCreated)
+	r.answer(eventID, "bob", 1).want(http.StatusCreated)
+	r.do(request{method: "PUT", path: path + "/capacity", auth: auth, body: `{"capacity":1}`}).want(http.StatusOK) // nobody is thrown out
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + ada.text("id"), auth: "Guest " + ada.text("manage_token")}).want(http.StatusOK)
+
+	read := func(query string) history {
+		got := r.do(request{method: "GET", path: path + "/history?" + query, auth: auth}).want(http.StatusOK)
+		if strings.Contains(string(got.body), "ada") || strings.Contains(string(got.body), `"sealed":"`) {
+			t.Errorf("the history tells who the guests are: %s", got.body)
+		}
+		var h history
+		if err := json.Unmarshal(got.body, &h); err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	first := read("limit=4")
+	if len(first.Items) != 4 || first.NextCursor == nil {
+		t.Fatalf("first page: %+v", first)
+	}
+	rest := read("limit=100&cursor=" + *first.NextCursor)
+	var types []string
+	for i, m := range append(first.Items, rest.Items...) {
+		if m.Version != int64(i+1) {
+			t.Errorf("version %d at place %d", m.Version, i)
+		}
+		types = append(types, m.Type)
+	}
+	want := "event.drafted.v1 event.published.v1 rsvp.confirmed.v1 rsvp.waitlisted.v1 event.capacity_changed.v1 rsvp.cancelled.v1 rsvp.promoted.v1"
+	if strings.Join(types, " ") != want || rest.NextCursor != nil {
+		t.Errorf("the log: %s\nwant:    %s", types, want)
+	}
+
+	// The state when the fourth message had been recorded: ada in, bob waiting, two seats.
+	at := url.QueryEscape(first.Items[3].RecordedAt.Format(time.RFC3339Nano))
+	state := r.do(request{method: "GET", path: path + "/history?known_at=" + at, auth: auth}).want(http.StatusOK)
+	var s struct {
+		Version  int64
+		Event    struct{ Status string }
+		Counters struct{ Capacity, Going, Waitlisted int }
+		RSVPs    map[string]int `json:"rsvps"`
+	}
+	if err := json.Unmarshal(state.body, &s); err != nil || s.Version != 4 || s.Event.Status != "published" || s.Counters.Capacity != 2 ||
+		s.Counters.Going != 2 || s.Counters.Waitlisted != 1 || s.RSVPs["confirmed"] != 1 || s.RSVPs["waitlisted"] != 1 {
+		t.Errorf("state then: %s, %v", state.body, err)
+	}
+	r.do(request{method: "GET", path: path + "/history?as_of=2001-01-01T00:00:00Z", auth: auth}).want(http.StatusNotFound, "event-not-yet")
+	for _, bad := range []string{"as_of=yesterday", "limit=0", "limit=101", "cursor=x"} {
+		r.do(request{method: "GET", path: path + "/history?" + bad, auth: auth}).want(http.StatusBadRequest)
+	}
+}
+
+// Whoever changes the log is found out, whatever they change; the triggers
+// that forbid it are taken away first, as an intruder would.
+func TestVerifyFindsAnyChange(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), map[string]any{"capacity": 2})
+	for i := range 4 {
+		r.answer(eventID, "guest"+strconv.Itoa(i), 1).want(http.StatusCreated)
+	}
+	verify := func() response {
+		return r.do(request{method: "GET", path: "/v1/events/" + eventID + "/history/verify", auth: auth}).want(http.StatusOK)
+	}
+	certificate := r.do(request{method: "GET", path: "/v1/events/" + eventID + "/certificate"}).want(http.StatusOK)
+	if ok := verify(); ok.json()["intact"] != true || ok.number("version") != 6 || certificate.text("head") != ok.text("head") {
+		t.Fatalf("untouched: %s", ok.body)
+	}
+	if v := certificate.json(); v["capacity_never_exceeded"] != true || v["most_seated"] != 2.0 {
+		t.Errorf("certificate: %s", certificate.body)
+	}
+	if _, err := r.pool.Exec(t.Context(), `UPDATE event_log SET actor = 'member:me' WHERE event_id = $1`, eventID); err == nil {
+		t.Fatal("the log can be changed")
+	}
+	exec := func(sql string) {
+		if _, err := r.pool.Exec(t.Context(), sql, eventID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.pool.Exec(t.Context(), `ALTER TABLE event_log DISABLE TRIGGER USER; CREATE TABLE kept AS TABLE event_log`); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		sql string
+		at  int
+	}{
+		"an actor":   {`UPDATE event_log SET actor = 'member:me' WHERE event_id = $1 AND version = 3`, 3},
+		"a time":     {`UPDATE event_log SET recorded_at = recorded_at - interval '1 hour' WHERE event_id = $1 AND version = 4`, 4},
+		"a seat":     {`UPDATE event_log SET payload = replace(encode(payload, 'escape'), 'waitlisted', 'confirmed!')::bytea WHERE event_id = $1 AND version = 5`, 5},
+		"a message":  {`DELETE FROM event_log WHERE event_id = $1 AND version = 4`, 5},
+		"the last":   {`DELETE FROM event_log WHERE event_id = $1 AND version = 6`, 6},
+		"everything": {`DELETE FROM event_log WHERE event_id = $1`, 6},
+	} {
+		exec(c.sql)
+		if got := verify(); got.json()["intact"] != false || got.number("broken_at") != c.at {
+			t.Errorf("%s changed: %s; want it found at %d", name, got.body, c.at)
+		}
+		exec(`DELETE FROM event_log WHERE event_id = $1`)
+		exec(`INSERT INTO event_log SELECT * FROM kept WHERE event_id = $1`)
+	}
+	if ok := verify(); ok.json()["intact"] != true {
+		t.Errorf("put back: %s", ok.body)
+	}
+}
