@@ -98,8 +98,8 @@ type Answer struct {
 // The refusals of the desk.
 var (
 	ErrOverloaded   = fault.New(fault.Unavailable, "overloaded", "Too many requests wait for a decision")
-	ErrKeyReused    = fault.New(fault.Unprocessable, "idempotency-key-reused", "The key was used for another request")
-	ErrStillRunning = fault.New(fault.Conflict, "still-running", "A request with this key is still running")
+	ErrKeyReused    = pgstore.ErrKeyReused // a repeat is refused in the same words wherever it is decided
+	ErrStillRunning = pgstore.ErrKeyRunning
 )
 
 // retryAfter is what a client is told to wait before it comes back.

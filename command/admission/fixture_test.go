@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/turnout-events/turnout/command/admission"
+	"github.com/turnout-events/turnout/command/audit"
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
@@ -169,43 +170,21 @@ func decoded(t testing.TB, a admission.Answer) answered {
 	return v
 }
 
-// counters reads the counter row and checks it against the rows it counts, and the log against itself.
+// counters audits the whole database and gives the counters of an event.
 func (f *fixture) counters(t testing.TB, event string) contract.Counters {
 	t.Helper()
-	var c contract.Counters
-	var version, messages, last int64
-	must(t, f.pool.QueryRow(t.Context(), `SELECT capacity, going, maybe, waitlisted, held, checked_in, version FROM event_counter
-		WHERE event_id = $1`, event).Scan(&c.Capacity, &c.Going, &c.Maybe, &c.Waitlisted, &c.Held, &c.CheckedIn, &version))
-	var going, waitlisted int
-	must(t, f.pool.QueryRow(t.Context(), `SELECT coalesce(sum(party_size) FILTER (WHERE status = 'confirmed'), 0),
-		coalesce(sum(party_size) FILTER (WHERE status = 'waitlisted'), 0) FROM rsvp WHERE event_id = $1`, event).Scan(&going, &waitlisted))
-	if going != c.Going || waitlisted != c.Waitlisted {
-		t.Errorf("event %s: rows have %d going and %d waiting, the counter row %d and %d", event, going, waitlisted, c.Going, c.Waitlisted)
-	}
-	must(t, f.pool.QueryRow(t.Context(), `SELECT count(*), max(version) FROM event_log WHERE event_id = $1`, event).Scan(&messages, &last))
-	if messages != version || last != version {
-		t.Errorf("event %s is at version %d, its log has %d messages up to %d", event, version, messages, last)
-	}
-	f.checkChain(t, event)
-	return c
-}
-
-func (f *fixture) checkChain(t testing.TB, event string) {
-	t.Helper()
-	messages, err := pgstore.New(f.pool).History(t.Context(), event, 0, 1_000_000)
+	report := audit.NewReport()
+	var counters contract.Counters
+	err := audit.Run(t.Context(), f.pool, report, audit.Options{Each: func(e audit.Event) {
+		if e.ID == event {
+			counters = e.Counters
+		}
+	}, Workers: 1})
 	must(t, err)
-	var head []byte
-	for _, m := range messages {
-		if hash := m.ChainHash(head); !bytes.Equal(hash, m.Chain) {
-			t.Fatalf("%s: chain broken", m.ID())
-		}
-		head = m.Chain
-		counters, err := m.Counters()
-		must(t, err)
-		if left := counters.Remaining(); left != nil && *left < 0 {
-			t.Fatalf("%s: oversold by %d", m.ID(), -*left)
-		}
+	for _, finding := range report.Findings {
+		t.Errorf("audit: %+v", finding)
 	}
+	return counters
 }
 
 func keyring(t testing.TB) *seal.Keyring {

@@ -147,18 +147,9 @@ func (s *Store) History(ctx context.Context, id string, after int64, limit int) 
 // ScanLog reads and closes rows of event_log's columns in the order event_id (or organization_id), version, type,
 // organization_id, valid_at, recorded_at, actor, reason, traceparent, payload, hash.
 func ScanLog(rows pgx.Rows) ([]contract.Envelope, error) {
-	defer rows.Close()
 	var messages []contract.Envelope
-	for rows.Next() {
-		var m contract.Envelope
-		if err := rows.Scan(&m.Subject, &m.Version, &m.Type, &m.Org, &m.ValidAt, &m.RecordedAt, &m.Actor, &m.Reason,
-			&m.Traceparent, &m.Payload, &m.Chain); err != nil {
-			return nil, err
-		}
-		m.ValidAt, m.RecordedAt = m.ValidAt.UTC(), m.RecordedAt.UTC()
-		messages = append(messages, m)
-	}
-	return messages, rows.Err()
+	err := EachLogRow(rows, func(m *contract.Envelope) { messages = append(messages, *m) })
+	return messages, err
 }
 
 // Due is what time alone changes.

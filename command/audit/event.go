@@ -1,0 +1,199 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// Event is an event as the snapshot has it: what other stores are compared with.
+type Event struct {
+	ID       string
+	Event    contract.Event
+	Counters contract.Counters
+	Version  int64
+	Details  int64    // version of the last message about the event itself
+	Chain    [][]byte // hash of each message, that of version 1 first
+}
+
+// replay is an event while its log is read.
+type replay struct {
+	Event
+	report *Report
+	last   contract.Envelope
+	rsvps  map[string]said
+	sum    contract.Counters
+	seats  int // going and held after the last message
+	ledger map[int64]Acknowledged
+}
+
+// said is what the last message about an RSVP said.
+type said struct {
+	rsvp    contract.RSVP
+	version int64
+}
+
+const selectLog = `SELECT event_id, version, type, organization_id, valid_at, recorded_at, actor, reason, traceparent, payload,
+	hash FROM event_log WHERE event_id = $1 ORDER BY version`
+
+func auditEvent(ctx context.Context, tx pgx.Tx, id string, ledger []Acknowledged, report *Report) (Event, error) {
+	r := &replay{Event: Event{ID: id}, report: report, rsvps: map[string]said{}, ledger: map[int64]Acknowledged{}}
+	for _, a := range ledger {
+		if other, twice := r.ledger[a.Version]; twice && other.RSVPID != a.RSVPID {
+			r.wrong(CheckAcknowledged, a.Version, "two RSVPs were told the same version: %s and %s", a.RSVPID, other.RSVPID)
+		}
+		r.ledger[a.Version] = a
+	}
+	rows, err := tx.Query(ctx, selectLog, id)
+	if err != nil {
+		return r.Event, err
+	}
+	defer rows.Close()
+	err = pgstore.EachLogRow(rows, func(m *contract.Envelope) { r.step(m) })
+	if err != nil {
+		return r.Event, err
+	}
+	for version, a := range r.ledger {
+		r.wrong(CheckAcknowledged, version, "RSVP %s was acknowledged, the log ends at %d", a.RSVPID, r.Version)
+	}
+	report.mu.Lock()
+	report.Messages += int64(len(r.Chain))
+	report.RSVPs += int64(len(r.rsvps))
+	report.mu.Unlock()
+	return r.Event, r.compare(ctx, tx)
+}
+
+func (r *replay) wrong(check string, version int64, format string, args ...any) {
+	r.report.Add(check, r.ID, version, format, args...)
+}
+
+// step takes the next message of the log.
+func (r *replay) step(m *contract.Envelope) {
+	if m.Version != r.Version+1 {
+		r.wrong(CheckVersions, m.Version, "follows version %d", r.Version)
+	}
+	if hash := m.ChainHash(r.last.Chain); !bytes.Equal(hash, m.Chain) {
+		r.wrong(CheckChain, m.Version, "the hash is not that of the message and its predecessor")
+	}
+	if m.RecordedAt.Before(r.last.RecordedAt) {
+		r.wrong(CheckTimes, m.Version, "recorded at %s, before its predecessor at %s", stamp(m.RecordedAt), stamp(r.last.RecordedAt))
+	}
+	r.Version = m.Version
+	r.Chain = append(r.Chain, m.Chain)
+	r.last = contract.Envelope{Chain: m.Chain, RecordedAt: m.RecordedAt}
+	told, listed := r.ledger[m.Version]
+	delete(r.ledger, m.Version)
+	switch contract.AboutOf(m.Type) {
+	case contract.AboutEvent:
+		if listed {
+			r.wrong(CheckAcknowledged, m.Version, "RSVP %s was acknowledged, the message is %s", told.RSVPID, m.Type)
+		}
+		body, err := m.Event()
+		if err != nil || body.Event.ID != r.ID {
+			r.wrong(CheckPayload, m.Version, "is not a message about this event: %v", err)
+			return
+		}
+		r.Event.Event, r.Details = body.Event, m.Version
+		r.count(m, body.Counters)
+	case contract.AboutRSVP:
+		body, err := m.RSVP()
+		if err != nil || body.RSVP.EventID != r.ID {
+			r.wrong(CheckPayload, m.Version, "is not a message about an RSVP of this event: %v", err)
+			return
+		}
+		if listed && (told.RSVPID != body.RSVP.ID || told.Status != "" && told.Status != body.RSVP.Status) {
+			r.wrong(CheckAcknowledged, m.Version, "RSVP %s was told %s, the log says that %s is %s", told.RSVPID, told.Status,
+				body.RSVP.ID, body.RSVP.Status)
+		}
+		r.move(m, body)
+		r.count(m, body.Counters)
+	default:
+		r.wrong(CheckPayload, m.Version, "unknown type %q", m.Type)
+	}
+}
+
+type move struct{ message, from, to string }
+
+// legal is the table of the rules, by what a message shows.
+var legal = func() map[move]bool {
+	m := map[move]bool{}
+	for _, t := range rsvp.Transitions() {
+		for _, from := range t.From {
+			to := t.To
+			if to == rsvp.Stays {
+				to = from
+			}
+			m[move{t.Message, from, to}] = true
+		}
+	}
+	return m
+}()
+
+// move takes an RSVP from its last message to this one.
+func (r *replay) move(m *contract.Envelope, body contract.RSVPMessage) {
+	before := r.rsvps[body.RSVP.ID].rsvp
+	if was := body.Before; was.Status != before.Status || was.PartySize != before.PartySize || was.CheckedIn != before.CheckedIn {
+		r.wrong(CheckStates, m.Version, "RSVP %s: the message says it was %+v, its last message that it was %s of %d, %d inside",
+			body.RSVP.ID, was, before.Status, before.PartySize, before.CheckedIn)
+	}
+	if !legal[move{m.Type, before.Status, body.RSVP.Status}] {
+		r.wrong(CheckStates, m.Version, "RSVP %s: %s does not lead from %q to %q", body.RSVP.ID, m.Type, before.Status, body.RSVP.Status)
+	}
+	add(&r.sum, before, -1)
+	add(&r.sum, body.RSVP, +1)
+	r.rsvps[body.RSVP.ID] = said{rsvp: body.RSVP, version: m.Version}
+}
+
+func add(c *contract.Counters, v contract.RSVP, sign int) {
+	people := sign * v.PartySize
+	switch v.Status {
+	case contract.StatusConfirmed:
+		c.Going += people
+	case contract.StatusMaybe:
+		c.Maybe += people
+	case contract.StatusWaitlisted:
+		c.Waitlisted += people
+	case contract.StatusOffered:
+		c.Held += people
+	}
+	c.CheckedIn += sign * v.CheckedIn
+}
+
+// count compares a message's counters with the sum, and with the capacity: seats may be more than the capacity only
+// where that was lowered below them, and must not grow then.
+func (r *replay) count(m *contract.Envelope, said contract.Counters) {
+	r.sum.Capacity = r.Event.Event.Capacity
+	if !same(said, r.sum) {
+		r.wrong(CheckCounters, m.Version, "the message says %s, the RSVPs add up to %s", text(said), text(r.sum))
+	}
+	seats := r.sum.Going + r.sum.Held
+	if left := r.sum.Remaining(); left != nil && *left < 0 && seats > r.seats {
+		r.wrong(CheckCapacity, m.Version, "%d seats are taken or held, of %d", seats, *r.sum.Capacity)
+	}
+	r.seats, r.Counters = seats, r.sum
+}
+
+func same(a, b contract.Counters) bool {
+	if (a.Capacity == nil) != (b.Capacity == nil) || a.Capacity != nil && *a.Capacity != *b.Capacity {
+		return false
+	}
+	a.Capacity, b.Capacity = nil, nil
+	return a == b
+}
+
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
