@@ -65,7 +65,7 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	if err := p.write(ctx, byEvent); err != nil {
 		return err
 	}
-	p.applied(ctx, items)
+	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()
 }
 

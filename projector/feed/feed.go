@@ -28,6 +28,21 @@ func (r Rejects) Add(at int, reason error) {
 	}
 }
 
+// Others gives the items that are not rejected. A rejected one leaves a gap in
+// its event's versions until it is redriven.
+func (r Rejects) Others(items []Item) []Item {
+	if len(r) == 0 {
+		return items
+	}
+	out := make([]Item, 0, len(items))
+	for _, it := range items {
+		if r[it.At] == nil {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
 // Err is what a handler returns once everything else is applied.
 func (r Rejects) Err() error {
 	if len(r) == 0 {

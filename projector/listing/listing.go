@@ -51,7 +51,7 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 			return err
 		}
 	}
-	p.applied(ctx, items)
+	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()
 }
 

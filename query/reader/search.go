@@ -80,7 +80,7 @@ func (s *Stores) search1(ctx context.Context, q Search, at cursor, after []any) 
 	return run(s.search, func() (elastic.SearchResult, error) { return s.Elastic.Search(ctx, document.Listings, body) })
 }
 
-func (q Search) page(r elastic.SearchResult, at cursor) (Page, error) {
+func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 	p := Page{Items: make([]Found, 0, len(r.Hits)), Total: r.Total, Fuzzy: at.Fuzzy && r.Total > 0}
 	for _, hit := range r.Hits {
 		var doc struct {
@@ -92,7 +92,7 @@ func (q Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 			return p, fmt.Errorf("listing document %s: %w", hit.ID, err)
 		}
 		found := Found{Raw: doc.Event, Seats: doc.Seats, Version: doc.Version}
-		if q.Sort == SortDistance && len(hit.Sort) > 0 {
+		if s.Sort == SortDistance && len(hit.Sort) > 0 {
 			if m, err := strconv.ParseFloat(string(hit.Sort[0]), 64); err == nil {
 				d := m / 1000
 				found.DistanceKM = &d
@@ -104,7 +104,7 @@ func (q Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 	if p.Facets, err = countsOf(r.Aggregations); err != nil {
 		return p, err
 	}
-	if n := len(r.Hits); n > 0 && n == q.Limit {
+	if n := len(r.Hits); n > 0 && n == s.Limit {
 		at.After = r.Hits[n-1].Sort
 		p.NextCursor, err = at.encode()
 	}
