@@ -31,8 +31,8 @@ type Kept struct {
 
 // The refusals of a repeated key (draft-ietf-httpapi-idempotency-key-header).
 var (
-	errKeyReused  = fault.New(fault.Unprocessable, "idempotency-key-reused", "The key was used for another request")
-	errKeyRunning = fault.New(fault.Conflict, "idempotency-key-in-use", "A request with this key is still running")
+	ErrKeyReused  = fault.New(fault.Unprocessable, "idempotency-key-reused", "The key was used for another request")
+	ErrKeyRunning = fault.New(fault.Conflict, "idempotency-key-in-use", "A request with this key is still running")
 )
 
 // repeatWait is how long a repeat waits for the first request of its key.
@@ -75,7 +75,7 @@ func (s *Organizations) earlier(ctx context.Context, tx pgx.Tx, o Once) (Kept, b
 	}
 	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, postgres.LockKey("key "+o.owner()))
 	if postgres.Classify(err).Code == "55P03" { // lock_not_available: the timeout
-		return Kept{}, false, errKeyRunning.After(time.Second)
+		return Kept{}, false, ErrKeyRunning.After(time.Second)
 	}
 	if err != nil {
 		return Kept{}, false, err
@@ -90,7 +90,7 @@ func (s *Organizations) earlier(ctx context.Context, tx pgx.Tx, o Once) (Kept, b
 	case err != nil:
 		return Kept{}, false, err
 	case !bytes.Equal(hash, o.Hash):
-		return Kept{}, false, errKeyReused
+		return Kept{}, false, ErrKeyReused
 	}
 	for _, key := range s.answerKeys {
 		if k.Body, err = seal.Open(key, sealed, o.owner()); err == nil {
