@@ -33,9 +33,8 @@ func ValidateAnswers(e *contract.Event, response string, answers map[string]cont
 			if q.Required && response == contract.Going {
 				c.bad(at, "is missing")
 			}
-			if q.Kind == contract.QuestionCheckbox || len(a.Choices) == 0 {
-				c.text(at, a.Text, 0, 0, oneLine)
-				continue
+			if len(a.Choices) == 0 && strings.TrimSpace(a.Text) == "" {
+				continue // a form sends its empty fields too
 			}
 		}
 		c.answer(at, q, a)

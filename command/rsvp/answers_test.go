@@ -27,6 +27,7 @@ func TestValidateAnswers(t *testing.T) {
 		{"the required one", contract.Going, answers{"diet": text("all")}, ""},
 		{"none", contract.Going, nil, "/answers/diet"},
 		{"an empty one", contract.Going, answers{"diet": text(" ")}, "/answers/diet"},
+		{"empty fields of a form", contract.Maybe, answers{"diet": text(""), "days": list(), "note": text("  ")}, ""},
 		{"none, maybe", contract.Maybe, nil, ""},
 		{"none, not going", contract.NotGoing, nil, ""},
 		{"wrong though not required", contract.Maybe, answers{"diet": text("beef")}, "/answers/diet"},

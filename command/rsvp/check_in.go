@@ -39,7 +39,7 @@ func (c *CheckIn) apply(b *Book, by Actor, now time.Time) (*Row, CheckInResult, 
 	if !by.Member {
 		return nil, result, fault.ErrForbidden
 	}
-	if err := checkScan("", c.EntryID, c.Device, c.People); err != nil {
+	if err := checkScan("", c.EntryID, c.Device, c.People, c.At, now); err != nil {
 		return nil, result, err
 	}
 	if err := b.doorOpen(); err != nil {

@@ -120,7 +120,11 @@ func (b *Book) scanID(given string) string {
 	return "v" + strconv.FormatInt(b.Version+1, 10)
 }
 
-func checkScan(pointer, id, device string, people int) error {
+// checkScan checks what a device says of a scan; at is zero for now.
+func checkScan(pointer, id, device string, people int, at, now time.Time) error {
+	if !at.IsZero() && (at.Before(earliest) || at.After(now.Add(days(1)))) {
+		return invalid(pointer+"/at", "is the time of the scan, by the device's clock")
+	}
 	if f := checkText(pointer+"/id", id, 0, 64, oneLine); f != nil {
 		return invalid(f.Pointer, "%s", f.Detail)
 	}

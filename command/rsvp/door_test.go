@@ -134,6 +134,7 @@ func TestWhatAMergeRefuses(t *testing.T) {
 		{{RSVPID: "trio", At: start}},
 		{{ID: "1", RSVPID: "trio"}},
 		{{ID: "1", RSVPID: "trio", At: w.now.AddDate(0, 0, 2)}},
+		{{ID: "1", RSVPID: "trio", At: time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)}},
 		{{ID: "1", RSVPID: "trio", At: start, People: -1}},
 		{{ID: "a\x00b", RSVPID: "trio", At: start}},
 	} {

@@ -34,7 +34,7 @@ func Duplicate(source contract.Event, in *EventInput, birth Birth, limits Limits
 	shift(&e, source, moved.Sub(start), loc)
 	if in != nil {
 		e.ExternalID = in.ExternalID
-		fields = in.apply(&e)
+		fields = append(in.apply(&e), in.fixed(&e)...)
 	}
 	if err := check(&e, nil, fields, limits, now); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func (c *EditEvent) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 			return nil, err
 		}
 		old, next := b.Event, b.Event
-		fields := c.Input.apply(&next)
+		fields := append(c.Input.apply(&next), c.Input.fixed(&old)...)
 		if err := check(&next, &old, fields, c.Limits, now); err != nil {
 			return nil, err
 		}

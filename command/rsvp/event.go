@@ -11,7 +11,7 @@ import (
 // EventInput is the body of POST and PATCH on an event. A missing member keeps
 // what is there (PATCH) or takes its default (POST); null clears it. Times and
 // durations are text here, so that a bad one gets a pointer of its own.
-// OrganizationID and ExternalID count for a new event only.
+// OrganizationID and ExternalID are for a new event; they never change.
 //
 // starts_at and ends_at are instants, whatever their offset; time_zone is the
 // wall clock that people read and that a series keeps.

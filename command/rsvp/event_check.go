@@ -27,6 +27,10 @@ const (
 	maxDays        = 3 * 366 // from start to end
 )
 
+// earliest is what a time that a client sends is at least: years below 0, which
+// an offset can make of the year 0, cannot be written as JSON.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // checker gathers complaints, so that a form shows all at once.
 type checker struct{ fields []fault.Field }
 
@@ -111,6 +115,12 @@ func (c *checker) times(e, old *contract.Event, now time.Time) {
 	}
 	if e.EndsAt.After(e.StartsAt) && e.RSVPClosesAt.After(e.EndsAt) {
 		c.bad("/rsvp_closes_at", "is not after ends_at")
+	}
+	if e.RSVPClosesAt.Before(earliest) && !e.RSVPClosesAt.Equal(e.StartsAt) {
+		c.bad("/rsvp_closes_at", "lies too far back")
+	}
+	if e.RSVPOpensAt != nil && e.RSVPOpensAt.Before(earliest) {
+		c.bad("/rsvp_opens_at", "lies too far back")
 	}
 	if e.RSVPOpensAt != nil && !e.RSVPOpensAt.Before(e.RSVPClosesAt) {
 		c.bad("/rsvp_opens_at", "is before rsvp_closes_at")

@@ -76,6 +76,18 @@ func (in *EventInput) apply(e *contract.Event) []fault.Field {
 	return fields
 }
 
+// fixed complains about what an event keeps for its life.
+func (in *EventInput) fixed(e *contract.Event) []fault.Field {
+	var fields []fault.Field
+	if in.OrganizationID != "" && in.OrganizationID != e.OrganizationID {
+		fields = append(fields, fault.Field{Pointer: "/organization_id", Detail: "stays what it is"})
+	}
+	if in.ExternalID != "" && in.ExternalID != e.ExternalID {
+		fields = append(fields, fault.Field{Pointer: "/external_id", Detail: "stays what it is"})
+	}
+	return fields
+}
+
 func (in *EventInput) durations(e *contract.Event, bad func(pointer, detail string)) {
 	if in.OfferTTL.Set {
 		e.OfferTTL = defaultOfferTTL

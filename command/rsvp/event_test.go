@@ -131,6 +131,9 @@ func TestWhatANewEventMayNotSay(t *testing.T) {
 		{`{"visibility":"secret"}`, "/visibility"},
 		{`{"rsvp_opens_at":"2027-06-01T19:00:00+02:00"}`, "/rsvp_opens_at"},
 		{`{"rsvp_opens_at":"tomorrow"}`, "/rsvp_opens_at"},
+		{`{"rsvp_opens_at":"0000-01-01T00:00:00+14:00"}`, "/rsvp_opens_at"},
+		{`{"rsvp_closes_at":"0000-01-01T00:00:00+14:00"}`, "/rsvp_closes_at"},
+		{`{"title":"two\u2028lines"}`, "/title"},
 		{`{"rsvp_closes_at":"2027-06-01T22:00:01+02:00"}`, "/rsvp_closes_at"},
 		{`{"reminders":["4m"]}`, "/reminders"},
 		{`{"reminders":["91d"]}`, "/reminders"},
@@ -311,6 +314,7 @@ func TestEditsThatAreRefused(t *testing.T) {
 	w := newWorld(t, 3)
 	for _, body := range []string{
 		`{"starts_at":"2020-01-01T00:00:00Z"}`, `{"title":null}`, `{"capacity":0}`, `{"ends_at":"2027-06-01T19:00:00+02:00"}`, `{"time_zone":null}`,
+		`{"external_id":"other"}`, `{"organization_id":"o2"}`,
 	} {
 		w.refused(errInvalidInput, &EditEvent{Input: *read(t, body), Limits: DefaultLimits()}, member)
 	}

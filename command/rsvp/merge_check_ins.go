@@ -75,11 +75,11 @@ func (c *MergeCheckIns) check(by Actor, now time.Time) error {
 		if e.ID == "" {
 			return invalid(at+"/id", "is missing")
 		}
-		if err := checkScan(at, e.ID, e.Device, e.People); err != nil {
+		if err := checkScan(at, e.ID, e.Device, e.People, e.At, now); err != nil {
 			return err
 		}
-		if e.At.IsZero() || e.At.After(now.Add(days(1))) {
-			return invalid(at+"/at", "is the time of the scan, by the device's clock")
+		if e.At.IsZero() {
+			return invalid(at+"/at", "is missing")
 		}
 	}
 	return nil

@@ -126,7 +126,6 @@ func TestChangingTheParty(t *testing.T) {
 	w.refused(errInvalidInput, resize("a", 0), GuestActor("a"))
 	w.going(3, "trio")
 	w.going(1, "one")
-	place := w.rows["trio"].RSVP.QueuedVersion
 
 	w.must(resize("a", 3), GuestActor("a")) // frees one seat: not for the three, but for the one
 	w.status("one", confirmed)
@@ -138,7 +137,7 @@ func TestChangingTheParty(t *testing.T) {
 
 	// Who waits and shrinks without fitting keeps the place, who grows joins anew.
 	w.going(3, "x", "y")
-	place = w.rows["x"].RSVP.QueuedVersion
+	place := w.rows["x"].RSVP.QueuedVersion
 	w.must(resize("x", 2), GuestActor("x"))
 	if got := w.rows["x"].RSVP.QueuedVersion; got != place {
 		t.Fatalf("shrinking moved it from %d to %d", place, got)

@@ -30,7 +30,8 @@ func checkText(pointer, s string, least, most int, lines bool) *fault.Field {
 		return bad(plural("has at most %d character", most))
 	}
 	for _, r := range s {
-		if r == '\n' || r == '\r' || r == '\t' {
+		switch r {
+		case '\n', '\r', '\t', '\u2028', '\u2029':
 			if lines {
 				continue
 			}

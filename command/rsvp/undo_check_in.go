@@ -25,7 +25,7 @@ func (c *UndoCheckIn) Decide(b *Book, by Actor, now time.Time) (Outcome, error) 
 		if !by.Member {
 			return nil, fault.ErrForbidden
 		}
-		if err := checkScan("", c.EntryID, c.Device, 0); err != nil {
+		if err := checkScan("", c.EntryID, c.Device, 0, c.At, now); err != nil {
 			return nil, err
 		}
 		if err := b.doorOpen(); err != nil {
