@@ -63,7 +63,7 @@ type job struct {
 const (
 	// perWorker bounds how much is claimed ahead: enough that a worker never
 	// waits for a claim, little enough to be done within the lease.
-	perWorker = 32
+	perWorker = 64
 	// maxClaim is also what the key endpoint answers at once.
 	maxClaim = seal.MaxKeyIDs
 )

@@ -144,3 +144,15 @@ func (l *ledger) forget(address string) {
 	}
 	l.entries = kept
 }
+
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.entries)
+}
+
+func (l *ledger) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = nil
+}

@@ -33,9 +33,26 @@ func (d *deliverer) record(ctx context.Context) {
 			}
 		case <-timer.C:
 		}
+		pending = d.takeQueued(pending)
 		d.flush(ctx, pending)
 		pending = pending[:0]
 		timer.Stop()
+	}
+}
+
+// takeQueued adds what piled up while the last batch was written: when the
+// store is slower than the mail server, the batches grow instead of the queue.
+func (d *deliverer) takeQueued(pending []pgstore.Result) []pgstore.Result {
+	for {
+		select {
+		case r, open := <-d.results:
+			if !open {
+				return pending
+			}
+			pending = append(pending, r)
+		default:
+			return pending
+		}
 	}
 }
 

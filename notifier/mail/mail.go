@@ -24,6 +24,7 @@ type Writer struct {
 	words   *template.Writer
 	manage  *token.Manager
 	tickets *token.Tickets
+	draw    *pictures
 	links   *Links
 	base    string // the origin of the pages, without a slash at the end
 	from    *netmail.Address
@@ -44,9 +45,13 @@ func NewWriter(cfg WriterConfig, words *template.Writer, manage *token.Manager, 
 	if err != nil {
 		return nil, fmt.Errorf("mail: TURNOUT_MAIL_FROM %q is not an address", cfg.From)
 	}
+	draw, err := newPictures()
+	if err != nil {
+		return nil, err
+	}
 	at := strings.LastIndexByte(from.Address, '@')
 	return &Writer{
-		words: words, manage: manage, tickets: tickets, links: links,
+		words: words, manage: manage, tickets: tickets, draw: draw, links: links,
 		base: strings.TrimSuffix(cfg.PublicURL, "/"), from: from, domain: from.Address[at+1:],
 	}, nil
 }
@@ -152,7 +157,7 @@ func (w *Writer) ticket(m *gomail.Msg, d *notice.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("ticket: %w", err)
 	}
-	picture, err := qrPNG(text)
+	picture, err := w.draw.png(text)
 	if err != nil {
 		return fmt.Errorf("ticket: %w", err)
 	}

@@ -1,46 +1,42 @@
 package mail
 
 import (
-	"bytes"
-	"image"
-	"image/color"
-	"image/png"
+	"fmt"
 
-	"github.com/skip2/go-qrcode"
+	"rsc.io/qr"
+	"rsc.io/qr/coding"
 )
 
-// qrScale is the pixels per module; a ticket of 100 bytes has about 57.
-const qrScale = 4
+const (
+	// A ticket's text has 135 characters. Version 8 at level M holds 152 bytes
+	// and survives 15 % of damage: a scratched screen, a fold.
+	qrVersion = 8
+	qrLevel   = coding.M
+	// qrMask is fixed. The standard lets a writer choose the mask that looks
+	// calmest; readers read any. Comparing all eight, as skip2/go-qrcode does,
+	// took two thirds of the time of writing a whole mail.
+	qrMask = 0
+	// qrScale is the pixels per module.
+	qrScale = 4
+)
 
-var qrPalette = color.Palette{color.White, color.Black}
+// pictures draws tickets; it is read only, and safe for concurrent use.
+type pictures struct{ plan *coding.Plan }
 
-// qrPNG draws the text as a QR code, one bit per pixel. The library's own PNG
-// searches for the best compression and takes ten times as long.
-func qrPNG(text string) ([]byte, error) {
-	code, err := qrcode.New(text, qrcode.Medium)
+func newPictures() (*pictures, error) {
+	plan, err := coding.NewPlan(qrVersion, qrLevel, qrMask)
+	if err != nil {
+		return nil, fmt.Errorf("plan of the ticket's picture: %w", err)
+	}
+	return &pictures{plan: plan}, nil
+}
+
+// png draws the text as a QR code, one bit per pixel.
+func (p *pictures) png(text string) ([]byte, error) {
+	code, err := p.plan.Encode(coding.String(text))
 	if err != nil {
 		return nil, err
 	}
-	modules := code.Bitmap()
-	side := len(modules) * qrScale
-	img := image.NewPaletted(image.Rect(0, 0, side, side), qrPalette)
-	for y, line := range modules {
-		first := img.Pix[y*qrScale*img.Stride : (y*qrScale+1)*img.Stride]
-		for x, black := range line {
-			if black {
-				for i := x * qrScale; i < (x+1)*qrScale; i++ {
-					first[i] = 1
-				}
-			}
-		}
-		for i := 1; i < qrScale; i++ {
-			copy(img.Pix[(y*qrScale+i)*img.Stride:], first)
-		}
-	}
-	var b bytes.Buffer
-	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-	if err := encoder.Encode(&b, img); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	picture := qr.Code{Bitmap: code.Bitmap, Size: code.Size, Stride: code.Stride, Scale: qrScale}
+	return picture.PNG(), nil
 }

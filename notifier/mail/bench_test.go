@@ -1,0 +1,25 @@
+package mail
+
+import (
+	"io"
+	"testing"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/notice"
+)
+
+// BenchmarkMessage writes a reminder with its ticket: what each mail costs
+// before a server is asked.
+func BenchmarkMessage(b *testing.B) {
+	w := testWriter(b)
+	d := goldenDelivery(notice.Reminder, "en")
+	for b.Loop() {
+		m, err := w.Message(d, contract.Personal{Name: "Zoë", Email: "zoe@example.org"}, goldenNow)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := m.WriteTo(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
