@@ -13,6 +13,7 @@ import (
 	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/id"
+	"github.com/turnout-events/turnout/internal/token"
 )
 
 // entry is one scan at the door: a ticket, or an RSVP of the guest list.
@@ -61,8 +62,10 @@ func (a *API) door(c *gin.Context, eventID string, e *entry, at string) (rsvpID,
 	}
 	t, err := a.tickets.Verify(e.Ticket)
 	switch {
-	case err != nil:
+	case errors.Is(err, token.ErrToken): // an answer for the door, not an error
 		return "", rsvp.Unknown, nil
+	case err != nil:
+		return "", "", err
 	case t.EventID != eventID:
 		return t.RSVPID, rsvp.WrongEvent, nil
 	}

@@ -10,7 +10,7 @@ import (
 	"math"
 
 	scale "golang.org/x/image/draw"
-	_ "golang.org/x/image/webp"
+	_ "golang.org/x/image/webp" // a decoder, like that of PNG
 
 	"github.com/turnout-events/turnout/internal/fault"
 )

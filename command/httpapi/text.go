@@ -21,7 +21,7 @@ const (
 // checkText refuses what is too long or holds control characters other than
 // those of running text.
 func checkText(pointer, s string, longest int) error {
-	detail := ""
+	var detail string
 	switch {
 	case !utf8.ValidString(s):
 		detail = "is not UTF-8"

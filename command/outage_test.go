@@ -1,0 +1,165 @@
+package command_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/command"
+	"github.com/turnout-events/turnout/internal/postgres"
+	"github.com/turnout-events/turnout/internal/testkit"
+)
+
+// cable stands between the role and Postgres and can be pulled.
+type cable struct {
+	listener net.Listener
+	to       string
+
+	mu     sync.Mutex
+	pulled bool
+	open   map[net.Conn]bool
+	wait   sync.WaitGroup
+}
+
+func newCable(t *testing.T, to string) *cable {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cable{listener: l, to: to, open: map[net.Conn]bool{}}
+	c.wait.Go(c.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		c.pull(true)
+		c.wait.Wait()
+	})
+	return c
+}
+
+func (c *cable) accept() {
+	for {
+		in, err := c.listener.Accept()
+		if err != nil {
+			return
+		}
+		var d net.Dialer
+		out, err := d.DialContext(context.Background(), "tcp", c.to) //nolint:usetesting // outlives what asked for it
+		if err != nil || !c.keep(in, out) {
+			_ = in.Close()
+			continue
+		}
+		for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+			c.wait.Go(func() {
+				_, _ = io.Copy(way[0], way[1])
+				_, _ = in.Close(), out.Close()
+			})
+		}
+	}
+}
+
+func (c *cable) keep(conns ...net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range conns {
+		if c.pulled {
+			_ = conn.Close()
+		} else {
+			c.open[conn] = true
+		}
+	}
+	return !c.pulled
+}
+
+// pull cuts every connection and refuses new ones, or allows them again.
+func (c *cable) pull(pulled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pulled = pulled
+	for conn := range c.open {
+		_ = conn.Close()
+	}
+	clear(c.open)
+}
+
+// Without Postgres every write says 503 and when to come back, soon and as a
+// problem; when it is back everything goes on, and a key that was sent before
+// has been done once or not at all.
+func TestPostgresAway(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	eventID := r.published(auth, orgID, nil)
+	ada := r.answer(eventID, "ada", 1).want(http.StatusCreated)
+
+	u, err := url.Parse(r.pool.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := newCable(t, u.Host)
+	u.Host = line.listener.Addr().String()
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: u.String(), MaxConns: 6}, testkit.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	far := &role{t: t, pool: pool, ring: r.ring, redis: r.redis, change: []func(*command.Config, *command.Deps){}}
+	far.run()
+	far.do(request{method: "GET", path: "/readyz", ops: true}).want(http.StatusOK)
+
+	line.pull(true)
+	mine := "Guest " + ada.text("manage_token")
+	bob := request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: "bob", body: guest("bob", 1)}
+	for _, q := range []request{
+		bob,
+		{method: "PATCH", path: "/v1/rsvps/" + ada.text("id"), auth: mine, body: `{"party_size":2}`},
+		{method: "DELETE", path: "/v1/rsvps/" + ada.text("id"), auth: mine},
+		{method: "POST", path: "/v1/events", auth: auth, body: draft(orgID, nil)},
+		{method: "PATCH", path: "/v1/events/" + eventID, auth: auth, body: `{"title":"x"}`},
+		{method: "POST", path: "/v1/events/" + eventID + "/check-ins", auth: auth, body: `{"rsvp_id":"` + ada.text("id") + `"}`},
+		{method: "POST", path: "/v1/organizations", auth: auth, body: `{"name":"x","slug":"x"}`},
+		{method: "POST", path: "/v1/organizations", auth: auth, key: "k", body: `{"name":"x","slug":"x"}`},
+		{method: "POST", path: "/v1/organizations/" + orgID + "/members", auth: auth, body: `{"email":"a@example.org","role":"door"}`},
+		{method: "POST", path: "/v1/auth/login", body: `{"email":"owner@example.org","password":"` + password + `"}`},
+		{method: "POST", path: "/v1/auth/register", body: `{"email":"new@example.org","password":"` + password + `","name":"New"}`},
+		{method: "POST", path: "/v1/auth/refresh", body: `{"refresh_token":"x"}`},
+		{method: "POST", path: "/v1/auth/logout", body: `{"refresh_token":"x"}`},
+		{method: "POST", path: "/v1/guest-links", body: `{"email":"ada@example.org"}`},
+		{method: "POST", path: "/v1/privacy/export", auth: mine},
+		{method: "GET", path: "/v1/events/" + eventID + "/certificate"},
+		{method: "GET", path: "/v1/events/" + eventID + "/cover"},
+	} {
+		began := time.Now()
+		got := far.do(q)
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s, Retry-After %q", got.what, got.status, got.body, got.header.Get("Retry-After"))
+		}
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("%s: took %s to say so", got.what, took)
+		}
+	}
+	if got := far.do(request{method: "GET", path: "/readyz", ops: true}); got.status != http.StatusServiceUnavailable {
+		t.Errorf("readyz: %d", got.status)
+	}
+
+	line.pull(false)
+	testkit.Eventually(t, 20*time.Second, 100*time.Millisecond, func() error {
+		if got := far.do(bob); got.status != http.StatusCreated {
+			return fmt.Errorf("%d %s", got.status, got.body)
+		}
+		return nil
+	})
+	var bobs int
+	err = r.pool.QueryRow(t.Context(), `SELECT count(*) FROM rsvp WHERE email_hmac = $1`, r.ring.EmailHMAC("bob@example.org")).Scan(&bobs)
+	if err != nil || bobs != 1 {
+		t.Errorf("%d answers of bob: %v", bobs, err)
+	}
+}
