@@ -159,10 +159,13 @@ type Due struct {
 }
 
 const (
+	// RSVPs of a cancelled event keep their state for good: without the second
+	// condition they would come first at every sweep and fill its limit.
+	ofLiveEvent     = ` AND EXISTS (SELECT 1 FROM event WHERE event.id = rsvp.event_id AND event.status = 'published')`
 	selectDueOffers = `SELECT DISTINCT event_id::text FROM (SELECT event_id FROM rsvp
-		WHERE status = 'offered' AND offer_expires_at <= $1 ORDER BY offer_expires_at LIMIT $2) AS due`
+		WHERE status = 'offered' AND offer_expires_at <= $1` + ofLiveEvent + ` ORDER BY offer_expires_at LIMIT $2) AS due`
 	selectDuePending = `SELECT event_id, id FROM rsvp
-		WHERE status = 'pending' AND pending_expires_at <= $1 ORDER BY pending_expires_at LIMIT $2`
+		WHERE status = 'pending' AND pending_expires_at <= $1` + ofLiveEvent + ` ORDER BY pending_expires_at LIMIT $2`
 )
 
 // Due looks for up to limit RSVPs of each kind whose time is over.
