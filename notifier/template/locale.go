@@ -46,6 +46,7 @@ type locale struct {
 	Mails    map[notice.Kind]*phrases `json:"mails"`
 
 	date, why, unsubscribe *template.Template
+	zones                  *zones
 }
 
 // words of the layout.
@@ -79,13 +80,13 @@ type words struct {
 // loadLocales reads the embedded files; a phrase that does not parse, or a
 // kind without words, is an error of the build that the constructor reports.
 func loadLocales() (map[string]*locale, error) {
-	all := map[string]*locale{}
+	all, shared := map[string]*locale{}, &zones{}
 	for _, name := range Languages {
 		raw, err := localeFiles.ReadFile("locale/" + name + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("mail in %s: %w", name, err)
 		}
-		l := &locale{name: name}
+		l := &locale{name: name, zones: shared}
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if err := d.Decode(l); err != nil {

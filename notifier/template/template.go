@@ -137,11 +137,11 @@ func (l *locale) fields(c Content) (fields, error) {
 		Subject: oneLine(d.Notice.Detail.Subject), Body: d.Notice.Detail.Body,
 	}
 	var err error
-	if f.Starts, err = l.moment(e.StartsAt, eventZone(e)); err != nil {
+	if f.Starts, err = l.moment(e.StartsAt, l.zones.event(e)); err != nil {
 		return f, err
 	}
 	if at := d.Notice.Detail.Deadline; at != nil {
-		f.Deadline, err = l.moment(*at, guestZone(d))
+		f.Deadline, err = l.moment(*at, l.zones.guest(d))
 	}
 	return f, err
 }
@@ -205,7 +205,7 @@ func (l *locale) notes(v *view, d *notice.Delivery) {
 func (l *locale) rows(v *view, c Content) error {
 	d := c.Delivery
 	e := &d.Event.Body
-	zone := eventZone(e)
+	zone := l.zones.event(e)
 	start, err := l.moment(e.StartsAt, zone)
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func (l *locale) rows(v *view, c Content) error {
 		}
 	}
 	when := row{Label: l.Words.When, Value: start + " " + l.Words.Until + " " + ends}
-	if own := guestZone(d); differs(own, zone, e.StartsAt) {
+	if own := l.zones.guest(d); differs(own, zone, e.StartsAt) {
 		mine, err := l.moment(e.StartsAt, own)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package template
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -30,20 +31,29 @@ func Place(e *contract.Event) string {
 	return strings.Join(parts, ", ")
 }
 
-func eventZone(e *contract.Event) *time.Location { return zone(e.TimeZone, time.UTC) }
+// zones remembers what time.LoadLocation reads from disk each time it is
+// asked. Only real zones get in, so it is bounded. Safe for concurrent use.
+type zones struct{ known sync.Map }
 
-func guestZone(d *notice.Delivery) *time.Location {
-	return zone(d.Guest.TimeZone, eventZone(&d.Event.Body))
-}
-
-func zone(name string, otherwise *time.Location) *time.Location {
+func (z *zones) named(name string, otherwise *time.Location) *time.Location {
 	if name == "" {
 		return otherwise
 	}
-	if l, err := time.LoadLocation(name); err == nil {
-		return l
+	if l, there := z.known.Load(name); there {
+		return l.(*time.Location)
 	}
-	return otherwise
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		return otherwise
+	}
+	z.known.Store(name, l)
+	return l
+}
+
+func (z *zones) event(e *contract.Event) *time.Location { return z.named(e.TimeZone, time.UTC) }
+
+func (z *zones) guest(d *notice.Delivery) *time.Location {
+	return z.named(d.Guest.TimeZone, z.event(&d.Event.Body))
 }
 
 // differs compares what the clocks show, not the zones' names.
