@@ -34,7 +34,7 @@ func subcommands() []subcommand {
 		{"lag", "how far behind every consumer is", lag},
 		{"explain", "why a notification exists and what became of it", explain},
 		{"seed", "load events and answers through the API", runSeed},
-		{"verify", "ask the API what a file of searches knows the answers to", verify},
+		{"verify", "audit the log, the rows and every store; with --oracle FILE, the search", verify},
 	}
 }
 

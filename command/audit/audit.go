@@ -207,3 +207,11 @@ func column(ctx context.Context, tx pgx.Tx, sql string) ([]string, error) {
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
+
+// Checks are the names of all, in the order of a report.
+func Checks() []string {
+	return []string{
+		CheckVersions, CheckChain, CheckTimes, CheckPayload, CheckStates, CheckCounters, CheckCapacity, CheckRows, CheckKeys,
+		CheckOutbox, CheckAcknowledged,
+	}
+}

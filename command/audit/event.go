@@ -21,6 +21,16 @@ type Event struct {
 	Version  int64
 	Details  int64    // version of the last message about the event itself
 	Chain    [][]byte // hash of each message, that of version 1 first
+	RSVPs    map[string]RSVP
+}
+
+// RSVP is an RSVP as its last message has it.
+type RSVP struct {
+	Version   int64
+	Status    string
+	PartySize int
+	CheckedIn int
+	Erased    bool
 }
 
 // replay is an event while its log is read.
@@ -67,6 +77,11 @@ func auditEvent(ctx context.Context, tx pgx.Tx, id string, ledger []Acknowledged
 	report.Messages += int64(len(r.Chain))
 	report.RSVPs += int64(len(r.rsvps))
 	report.mu.Unlock()
+	r.RSVPs = make(map[string]RSVP, len(r.rsvps))
+	for id, last := range r.rsvps {
+		v := last.rsvp
+		r.RSVPs[id] = RSVP{last.version, v.Status, v.PartySize, v.CheckedIn, v.Erased}
+	}
 	return r.Event, r.compare(ctx, tx)
 }
 

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/turnout-events/turnout/command/audit"
+	"github.com/turnout-events/turnout/internal/postgres"
+)
+
+// Checks of the stores, beside those of the audit.
+const (
+	checkKafka        = "kafka"        // every message of the log, in order, with its hash
+	checkAvailability = "availability" // Redis has the counters
+	checkListing      = "listing"      // Elasticsearch has the event and the counters
+	checkGuestList    = "guestlist"    // Elasticsearch has every RSVP
+)
+
+var stores = []string{checkKafka, checkAvailability, checkListing, checkGuestList}
+
+// errDiffers means that the report has findings; it has been printed.
+var errDiffers = errors.New("something is not as it must be: see the report")
+
+// verify replays the log and compares it with the rules, the rows and the stores that were made of it.
+func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	for _, a := range args {
+		if name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "="); name == "oracle" || name == "events" {
+			return verifySearch(ctx, args, stdout, stderr)
+		}
+	}
+	f := flags("verify", stderr)
+	asJSON := f.Bool("json", false, "print the report as JSON")
+	ledger := f.String("ledger", "", "JSON lines `file` of what clients were told: event_id, rsvp_id, version, status")
+	which := f.String("stores", strings.Join(stores, ","), "what to compare with Postgres, or none")
+	wait := f.Duration("wait", 30*time.Second, "how long a store may take to catch up")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	compare := strings.Split(*which, ",")
+	if *which == "none" || *which == "" {
+		compare = nil
+	}
+	for _, name := range compare {
+		if !slices.Contains(stores, name) {
+			_, _ = fmt.Fprintf(stderr, "there is no store %q; known: %s\n", name, strings.Join(stores, ", "))
+			return errUsage
+		}
+	}
+	told, err := readLedger(*ledger)
+	if err != nil {
+		return err
+	}
+	s, err := load[settings]()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	report := audit.NewReport()
+	events, err := auditPostgres(ctx, s, report, told, s.logger(stderr))
+	if err != nil {
+		return err
+	}
+	if err := compareStores(ctx, s, events, compare, *wait, report, s.logger(stderr)); err != nil {
+		return err
+	}
+	return showReport(stdout, report, compare, time.Since(began), *asJSON)
+}
+
+func readLedger(path string) ([]audit.Acknowledged, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	var told []audit.Acknowledged
+	lines := bufio.NewScanner(file)
+	for n := 1; lines.Scan(); n++ {
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		var a audit.Acknowledged
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			return nil, fmt.Errorf("ledger %s, line %d: %w", path, n, err)
+		}
+		told = append(told, a)
+	}
+	return told, lines.Err()
+}
+
+// auditPostgres audits the log and gives the events, to compare the stores with.
+func auditPostgres(ctx context.Context, s settings, report *audit.Report, told []audit.Acknowledged, log *slog.Logger) (map[string]audit.Event, error) {
+	// An audit may take minutes, and its snapshot waits while a large event is replayed.
+	s.Postgres.StatementTimeout, s.Postgres.IdleInTransactionTimeout = -1, -1
+	s.Postgres.Name, s.Postgres.MaxConns = "turnout-verify", 4
+	pool, err := postgres.Open(ctx, s.Postgres, log)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Close()
+	var mu sync.Mutex
+	events := map[string]audit.Event{}
+	err = audit.Run(ctx, pool, report, audit.Options{Ledger: told, Each: func(e audit.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events[e.ID] = e
+	}})
+	return events, err
+}
+
+func showReport(w io.Writer, r *audit.Report, compared []string, took time.Duration, asJSON bool) error {
+	if asJSON {
+		err := json.NewEncoder(w).Encode(struct {
+			OK       bool     `json:"ok"`
+			Compared []string `json:"compared"`
+			Seconds  float64  `json:"seconds"`
+			*audit.Report
+		}{!r.Failed(), compared, took.Seconds(), r})
+		return errors.Join(err, verdict(r))
+	}
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintf(t, "events\t%d\norganizations\t%d\nmessages\t%d\nRSVPs\t%d\nacknowledged\t%d\ntook\t%s\n\n",
+		r.Events, r.Organizations, r.Messages, r.RSVPs, r.Acknowledged, took.Round(time.Millisecond))
+	for _, check := range slices.Concat(audit.Checks(), compared) {
+		mark := "ok"
+		if n := r.Wrong[check]; n > 0 {
+			mark = fmt.Sprintf("WRONG (%d)", n)
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\n", check, mark)
+	}
+	if r.Failed() {
+		_, _ = fmt.Fprintln(t)
+	}
+	for i, f := range r.Findings {
+		if i == 50 {
+			_, _ = fmt.Fprintf(t, "… %d more; --json shows them\n", len(r.Findings)-i)
+			break
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s@%d\t%s\n", f.Check, f.Subject, f.Version, f.Detail)
+	}
+	return errors.Join(t.Flush(), verdict(r))
+}
+
+func verdict(r *audit.Report) error {
+	if r.Failed() {
+		return errDiffers
+	}
+	return nil
+}

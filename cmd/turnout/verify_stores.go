@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/turnout-events/turnout/command/audit"
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/internal/redisconn"
+)
+
+// compareStores holds each store against what the audit read. A store may be ahead of it, for the system may be at
+// work; one that is behind gets time to catch up.
+func compareStores(ctx context.Context, s settings, events map[string]audit.Event, which []string, wait time.Duration,
+	report *audit.Report, log *slog.Logger,
+) error {
+	v := &comparison{ctx: ctx, settings: s, events: events, report: report, log: log, until: time.Now().Add(wait)}
+	for _, c := range []struct {
+		name string
+		run  func() error
+	}{
+		{checkKafka, v.kafka}, {checkAvailability, v.availability}, {checkListing, v.listing}, {checkGuestList, v.guestList},
+	} {
+		if !slices.Contains(which, c.name) {
+			continue
+		}
+		if err := c.run(); err != nil {
+			return fmt.Errorf("compare with %s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+type comparison struct {
+	ctx      context.Context //nolint:containedctx // lives for one call of compareStores
+	settings settings
+	events   map[string]audit.Event
+	report   *audit.Report
+	log      *slog.Logger
+	until    time.Time
+}
+
+// finding is one that may go away while the store catches up, or not.
+type finding struct {
+	event   string
+	version int64
+	detail  string
+}
+
+// settle looks until nothing is behind or the time is over, and then reports what is left. look gives what is wrong
+// with these events, or with all when there are none.
+func (v *comparison) settle(check string, look func(events []string) ([]finding, error)) error {
+	events := make([]string, 0, len(v.events))
+	for id := range v.events {
+		events = append(events, id)
+	}
+	slices.Sort(events)
+	for {
+		found, err := look(events)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		if time.Now().After(v.until) {
+			for _, f := range found {
+				v.report.Add(check, f.event, f.version, "%s", f.detail)
+			}
+			return nil
+		}
+		events = events[:0]
+		for _, f := range found {
+			if !slices.Contains(events, f.event) {
+				events = append(events, f.event)
+			}
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-v.ctx.Done():
+			return v.ctx.Err()
+		}
+	}
+}
+
+// kafka reads the whole topic: every message of the log must be there with its hash, each first sight in the order of
+// its versions. Repeats are normal; what is newer than the audit is not judged.
+func (v *comparison) kafka() error {
+	return v.settle(checkKafka, func(only []string) ([]finding, error) {
+		var mu sync.Mutex
+		var found []finding
+		seen := map[string]int64{}
+		err := kafkabus.Replay(v.ctx, v.settings.Kafka, contract.TopicRegistrations, func(_ context.Context, messages []*message.Message) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, m := range messages {
+				if f := v.record(m, seen); f != nil {
+					found = append(found, *f)
+				}
+			}
+			return nil
+		}, kafkabus.ReplayOptions{})
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range only {
+			if e := v.events[id]; seen[id] < e.Version {
+				found = append(found, finding{id, e.Version, fmt.Sprintf("the topic has it up to version %d", seen[id])})
+			}
+		}
+		return found, nil
+	})
+}
+
+func (v *comparison) record(m *message.Message, seen map[string]int64) *finding {
+	e, err := contract.Decode(m.Metadata, m.Payload)
+	if err != nil {
+		return &finding{m.Metadata[kafkabus.MetaKey], 0, err.Error()}
+	}
+	known, ok := v.events[e.Subject]
+	if !ok {
+		return nil // made after the audit
+	}
+	if e.Version <= known.Version && !bytes.Equal(known.Chain[e.Version-1], e.Chain) {
+		return &finding{e.Subject, e.Version, "the record's hash is not that of the log"}
+	}
+	last := seen[e.Subject]
+	seen[e.Subject] = max(last, e.Version)
+	if e.Version > last+1 {
+		return &finding{e.Subject, e.Version, fmt.Sprintf("follows version %d", last)}
+	}
+	return nil
+}
+
+// availability compares the counters in Redis.
+func (v *comparison) availability() error {
+	cfg := v.settings.Redis
+	cfg.Timeout = 5 * time.Second
+	conn, err := redisconn.Open(v.ctx, cfg, v.log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	return v.settle(checkAvailability, func(events []string) ([]finding, error) {
+		var found []finding
+		for some := range slices.Chunk(events, 500) {
+			answers := make([]*redis.SliceCmd, len(some))
+			_, err := conn.Client.Pipelined(v.ctx, func(p redis.Pipeliner) error {
+				for i, id := range some {
+					answers[i] = p.HMGet(v.ctx, conn.Key(document.KeyAvailability, id), document.FieldVersion, document.FieldBody)
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+			for i, id := range some {
+				if detail := v.seats(v.events[id], answers[i].Val()); detail != "" {
+					found = append(found, finding{id, v.events[id].Version, detail})
+				}
+			}
+		}
+		return found, nil
+	})
+}
+
+func (v *comparison) seats(e audit.Event, fields []any) string {
+	body, ok := fields[1].(string)
+	if !ok {
+		return "is not there"
+	}
+	a, err := document.DecodeAvailability([]byte(body))
+	if err != nil {
+		return err.Error()
+	}
+	if fields[0] != fmt.Sprint(a.Version) {
+		return fmt.Sprintf("has version %v, and %d inside", fields[0], a.Version)
+	}
+	return differs(a.Version, e.Version, a, document.NewAvailability(e.ID, e.Version, e.Counters))
+}
+
+// differs compares what a store has at a version with what it must be; what is newer is not judged.
+func differs(version, want int64, has, must any) string {
+	switch {
+	case version > want:
+		return ""
+	case version < want:
+		return fmt.Sprintf("is at version %d", version)
+	}
+	a, errA := json.Marshal(has)
+	b, errB := json.Marshal(must)
+	if err := errors.Join(errA, errB); err != nil {
+		return err.Error()
+	}
+	if !bytes.Equal(a, b) {
+		return fmt.Sprintf("has %s, must have %s", a, b)
+	}
+	return ""
+}
+
+func (v *comparison) elastic(check, index string, look func(e audit.Event) []string, judge func(e audit.Event, id string, source []byte) string) error {
+	client, err := elastic.Open(v.ctx, v.settings.Elastic, v.log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close(context.WithoutCancel(v.ctx)) }()
+	return v.settle(check, func(events []string) ([]finding, error) {
+		var found []finding
+		var ids, owners []string
+		flush := func() error {
+			docs, err := client.MGet(v.ctx, index, ids)
+			if err != nil {
+				return err
+			}
+			for i, d := range docs {
+				e := v.events[owners[i]]
+				detail := d.ID + " is not there"
+				if d.Found {
+					detail = judge(e, d.ID, d.Source)
+				}
+				if detail != "" {
+					found = append(found, finding{e.ID, e.Version, detail})
+				}
+			}
+			ids, owners = ids[:0], owners[:0]
+			return nil
+		}
+		for _, event := range events {
+			for _, id := range look(v.events[event]) {
+				ids, owners = append(ids, id), append(owners, event)
+				if len(ids) == 500 {
+					if err := flush(); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+		return found, flush()
+	})
+}
+
+// listing compares both halves of each event's document.
+func (v *comparison) listing() error {
+	look := func(e audit.Event) []string { return []string{e.ID} }
+	return v.elastic(checkListing, document.Listings, look, func(e audit.Event, _ string, source []byte) string {
+		var l document.Listing
+		if err := json.Unmarshal(source, &l); err != nil {
+			return err.Error()
+		}
+		if detail := differs(l.SeatsVersion, e.Version, l.Seats, e.Counters); detail != "" {
+			return "seats: " + detail
+		}
+		var event contract.Event
+		if err := json.Unmarshal(l.Event, &event); err != nil {
+			return "details: " + err.Error()
+		}
+		if detail := differs(l.DetailsVersion, e.Details, event, e.Event); detail != "" {
+			return "details: " + detail
+		}
+		return ""
+	})
+}
+
+// guestList compares every RSVP's document.
+func (v *comparison) guestList() error {
+	look := func(e audit.Event) []string {
+		ids := make([]string, 0, len(e.RSVPs))
+		for id := range e.RSVPs {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return v.elastic(checkGuestList, document.GuestList, look, func(e audit.Event, id string, source []byte) string {
+		var g document.Guest
+		if err := json.Unmarshal(source, &g); err != nil {
+			return err.Error()
+		}
+		r := e.RSVPs[id]
+		has := audit.RSVP{Version: g.Version, Status: g.Status, PartySize: g.PartySize, CheckedIn: g.CheckedIn, Erased: g.Erased}
+		if detail := differs(g.Version, r.Version, has, r); detail != "" {
+			return id + " " + detail
+		}
+		return ""
+	})
+}
