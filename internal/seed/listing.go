@@ -7,14 +7,16 @@ import (
 	"net/url"
 )
 
-// listed is an event of a page, as far as the cases ask.
-type listed struct {
+// listedEvent is an event of a page, as far as the cases ask.
+type listedEvent struct {
+	ID         string `json:"id"`
 	ExternalID string `json:"external_id"`
 	Venue      Venue  `json:"venue"`
+	Seats      Seats  `json:"availability"`
 }
 
 type listing struct {
-	Items  []listed                  `json:"items"`
+	Items  []listedEvent             `json:"items"`
 	Total  int                       `json:"total"`
 	Fuzzy  bool                      `json:"fuzzy"`
 	Facets map[string]map[string]int `json:"facets"`
@@ -23,7 +25,7 @@ type listing struct {
 
 // found is all that a search finds.
 type found struct {
-	items []listed
+	items []listedEvent
 	total int
 }
 
