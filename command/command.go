@@ -41,6 +41,8 @@ type Config struct {
 	// TrustedProxies are addresses or networks whose X-Forwarded-For is
 	// believed: the gateway, a load balancer. Limits go by the client's address.
 	TrustedProxies []string `env:"TURNOUT_TRUSTED_PROXIES" envDefault:"127.0.0.1,::1"`
+	// RetentionEvery is how often answers past their event's retention are looked for.
+	RetentionEvery time.Duration `env:"TURNOUT_RETENTION_EVERY" envDefault:"1h"`
 
 	Admission admission.Config
 	Accounts  account.Config
@@ -51,6 +53,9 @@ type Config struct {
 func (c *Config) Validate() error {
 	if c.MaxCapacity < 1 {
 		return errors.New("command: TURNOUT_MAX_CAPACITY must be at least 1")
+	}
+	if c.RetentionEvery <= 0 {
+		return errors.New("command: TURNOUT_RETENTION_EVERY must be positive")
 	}
 	for _, p := range c.TrustedProxies {
 		_, netErr := netip.ParsePrefix(p)
@@ -132,8 +137,10 @@ func New(ctx context.Context, cfg Config, d Deps) (*Command, error) {
 		return nil, err
 	}
 	// The server stops first: what it took is decided before the desk goes.
+	erase := &retention{every: cfg.RetentionEvery, store: store, desk: desk, now: d.Now, log: d.Log}
 	return &Command{log: d.Log, server: server, parts: []process.Part{
-		loop("command signing keys", signer.Run), loop("command limits", limiter.Run), loop("command desk", desk.Run), server,
+		loop("command signing keys", signer.Run), loop("command limits", limiter.Run), loop("command desk", desk.Run),
+		loop("command retention", erase.Run), server,
 	}}, nil
 }
 

@@ -3,12 +3,15 @@ package command_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/turnout-events/turnout/command"
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/internal/token"
 )
 
@@ -161,4 +164,40 @@ func TestGuestsSignInByMailedLink(t *testing.T) {
 		t.Errorf("after erasing: %d answers", len(got.Items))
 	}
 	r.answer(one, "ada", 1).want(http.StatusCreated) // forgotten is forgotten: a new guest
+}
+
+// What an event no longer needs to keep goes by itself, also of guests without
+// an address; the numbers stay.
+func TestRetentionErases(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(cfg *command.Config, _ *command.Deps) { cfg.RetentionEvery = 20 * time.Millisecond })
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	old, fresh := r.published(auth, orgID, nil), r.published(auth, orgID, nil)
+	for _, eventID := range []string{old, fresh} {
+		r.answer(eventID, "ada", 1).want(http.StatusCreated)
+		nameless := guest("walk-in", 2)
+		nameless["email"] = ""
+		r.do(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", auth: auth, key: unique(t), body: nameless}).want(http.StatusCreated)
+	}
+	// The rules let nobody make an event of the past: the row is moved there.
+	if _, err := r.pool.Exec(t.Context(), `UPDATE event SET retain_until = now() - interval '1 day' WHERE id = $1`, old); err != nil {
+		t.Fatal(err)
+	}
+	keys := func(eventID string) (n int) {
+		err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM rsvp r JOIN rsvp_key k ON k.rsvp_id = r.id WHERE r.event_id = $1`, eventID).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	testkit.Eventually(t, 10*time.Second, 20*time.Millisecond, func() error {
+		if n := keys(old); n != 0 {
+			return fmt.Errorf("%d data keys are left", n)
+		}
+		return nil
+	})
+	if n := keys(fresh); n != 2 {
+		t.Errorf("the other event has %d data keys, want 2", n)
+	}
 }
