@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -35,9 +36,13 @@ type settings struct {
 
 // load reads a struct of settings from the environment; its error names the
 // variable.
-func load[T any]() (T, error) {
+func load[T any]() (T, error) { return loadFrom[T](env.ToMap(os.Environ())) }
+
+// loadFrom is load with an environment of the caller's: the end-to-end tests
+// start systems side by side.
+func loadFrom[T any](environ map[string]string) (T, error) {
 	var v T
-	if err := env.Parse(&v); err != nil {
+	if err := env.ParseWithOptions(&v, env.Options{Environment: environ}); err != nil {
 		return v, fmt.Errorf("settings: %w", err)
 	}
 	return v, nil

@@ -61,13 +61,13 @@ type system struct {
 
 // newSystem reads all settings. Each role is added by its method, and run runs
 // them in the order in which they were added.
-func newSystem(log io.Writer) (*system, error) {
+func newSystem(environ map[string]string, log io.Writer) (*system, error) {
 	s := &system{http: &http.Client{Timeout: 10 * time.Second}}
 	var err error
-	if s.settings, err = load[settings](); err != nil {
+	if s.settings, err = loadFrom[settings](environ); err != nil {
 		return nil, err
 	}
-	if s.roleSettings, err = load[roleSettings](); err != nil {
+	if s.roleSettings, err = loadFrom[roleSettings](environ); err != nil {
 		return nil, err
 	}
 	if s.ring, err = s.keyring(); err != nil {

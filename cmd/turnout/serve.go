@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+
+	"github.com/caarlos0/env/v11"
 
 	"github.com/turnout-events/turnout/internal/postgres"
 	"github.com/turnout-events/turnout/migrations"
@@ -16,7 +19,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	s, err := newSystem(stderr)
+	s, err := newSystem(env.ToMap(os.Environ()), stderr)
 	if err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func alone(name string, schema bool, add func(*system, context.Context) error) f
 		if err := parse(flags(name, stderr), args); err != nil {
 			return err
 		}
-		s, err := newSystem(stderr)
+		s, err := newSystem(env.ToMap(os.Environ()), stderr)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/mail"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/turnout-events/turnout/internal/testkit"
+)
+
+// world is one Turnout in a test: its environment, its own names in the real
+// engines, and an SMTP server with a ledger of its own.
+type world struct {
+	t    *testing.T
+	env  map[string]string
+	url  string
+	mail *postbox
+	http *http.Client
+
+	bearer string
+	org    string
+}
+
+const opsToken = "operators-only"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	a := testkit.Engines(t)
+	box := newPostbox(t)
+	w := &world{t: t, mail: box, http: &http.Client{Timeout: 15 * time.Second}}
+	w.env = map[string]string{
+		"TURNOUT_POSTGRES_URL":   testkit.Database(t),
+		"TURNOUT_KAFKA_BROKERS":  strings.Join(a.Kafka, ","),
+		"TURNOUT_ELASTIC_URL":    a.Elastic,
+		"TURNOUT_REDIS_URL":      a.Redis,
+		"TURNOUT_NAMESPACE":      testkit.Namespace(t),
+		"TURNOUT_SECRETS":        "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+		"TURNOUT_SERVICE_TOKEN":  "roles-only",
+		"TURNOUT_OPS_TOKEN":      opsToken,
+		"TURNOUT_SMTP_ADDR":      box.addr,
+		"TURNOUT_INBOX":          "false",
+		"TURNOUT_INBOX_DIR":      filepath.Join(t.TempDir(), "inbox"),
+		"TURNOUT_LIMIT_LOOPBACK": "off",
+	}
+	ports := freePorts(t, 10)
+	for i, name := range []string{"HTTP", "COMMAND", "QUERY", "NOTIFIER", "WEB_OPS", "COMMAND_OPS", "QUERY_OPS", "NOTIFIER_OPS", "PROJECTOR_OPS", "RELAY_OPS"} {
+		w.env["TURNOUT_"+name+"_ADDR"] = ports[i]
+		w.env["TURNOUT_"+name+"_URL"] = "http://" + ports[i]
+	}
+	w.url = "http://" + ports[0]
+	w.env["TURNOUT_PUBLIC_URL"] = w.url
+	return w
+}
+
+// freePorts asks the kernel for ports that nobody has. They are free again when
+// the roles take them; another process could be quicker, and the test then says
+// so by name.
+func freePorts(t *testing.T, n int) []string {
+	t.Helper()
+	addrs := make([]string, n)
+	for i := range addrs {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		addrs[i] = l.Addr().String()
+	}
+	return addrs
+}
+
+// environ is the world's environment for a process.
+func (w *world) environ() []string {
+	out := make([]string, 0, len(w.env))
+	for k, v := range w.env {
+		out = append(out, k+"="+v)
+	}
+	return out
+}
+
+// answer is what came back from a request.
+type answer struct {
+	Status  int
+	Body    []byte
+	Version string // Turnout-Version
+	Header  http.Header
+}
+
+func (a answer) decode(t *testing.T, into any) {
+	t.Helper()
+	if err := json.Unmarshal(a.Body, into); err != nil {
+		t.Fatalf("%s: %v", a.Body, err)
+	}
+}
+
+// call sends a request to the origin. Headers are name, value, name, value.
+func (w *world) call(method, path string, body any, headers ...string) (answer, error) {
+	var reader io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return answer{}, err
+		}
+		reader = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, reader)
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if w.bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+w.bearer)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := w.http.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	return answer{Status: res.StatusCode, Body: b, Version: res.Header.Get("Turnout-Version"), Header: res.Header}, err
+}
+
+// want sends a request that must be answered with the status.
+func (w *world) want(status int, method, path string, body any, headers ...string) answer {
+	w.t.Helper()
+	a, err := w.call(method, path, body, headers...)
+	if err != nil {
+		w.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if a.Status != status {
+		w.t.Fatalf("%s %s: got %d, want %d: %s", method, path, a.Status, status, a.Body)
+	}
+	return a
+}
+
+// organizer signs up, signs in and makes an organization.
+func (w *world) organizer() {
+	w.t.Helper()
+	account := map[string]string{"email": "olga@example.org", "password": "a long pass phrase of Olga", "name": "Olga"}
+	w.want(201, "POST", "/v1/auth/register", account)
+	var session struct {
+		AccessToken string `json:"access_token"`
+	}
+	delete(account, "name")
+	w.want(200, "POST", "/v1/auth/login", account).decode(w.t, &session)
+	w.bearer = session.AccessToken
+	var org struct{ ID string }
+	w.want(201, "POST", "/v1/organizations", map[string]string{"name": "Lantern Society", "slug": "lanterns"}).decode(w.t, &org)
+	w.org = org.ID
+}
+
+// event publishes one that starts after in.
+func (w *world) event(title string, in time.Duration, more map[string]any) (id, slug string) {
+	w.t.Helper()
+	start := time.Now().Add(in).Truncate(time.Second)
+	body := map[string]any{
+		"organization_id": w.org, "title": title, "description": "Bring a jar.", "starts_at": start, "ends_at": start.Add(3 * time.Hour),
+		"time_zone": "Europe/Zurich", "max_party": 4, "venue": map[string]any{"name": "Hof", "city": "Zürich", "country": "CH", "lat": 47.37, "lon": 8.54},
+	}
+	for k, v := range more {
+		body[k] = v
+	}
+	var e struct{ ID, Slug string }
+	w.want(201, "POST", "/v1/events", body).decode(w.t, &e)
+	w.want(200, "POST", "/v1/events/"+e.ID+"/publish", nil)
+	return e.ID, e.Slug
+}
+
+// postbox is an SMTP server that keeps its own ledger of what it took.
+type postbox struct {
+	addr string
+	mu   sync.Mutex
+	got  []letter
+}
+
+type letter struct {
+	to, subject, messageID string
+	raw                    []byte
+	at                     time.Time
+}
+
+func newPostbox(t *testing.T) *postbox {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &postbox{addr: l.Addr().String()}
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &postSession{box: b}, nil }))
+	server.Domain = "postbox.test"
+	server.EnableSMTPUTF8 = true
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(l)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-done
+	})
+	return b
+}
+
+// to is what an address got, oldest first.
+func (b *postbox) to(address string) []letter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []letter
+	for _, l := range b.got {
+		if l.to == address {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// arrived waits for a letter whose raw text holds all the words.
+func (b *postbox) arrived(t *testing.T, address string, subject string) letter {
+	t.Helper()
+	var found letter
+	testkit.Eventually(t, 20*time.Second, 50*time.Millisecond, func() error {
+		var subjects []string
+		for _, l := range b.to(address) {
+			if strings.Contains(l.subject, subject) {
+				found = l
+				return nil
+			}
+			subjects = append(subjects, l.subject)
+		}
+		return fmt.Errorf("%s has no mail %q; it has %q", address, subject, subjects)
+	})
+	return found
+}
+
+type postSession struct {
+	box *postbox
+	to  []string
+}
+
+func (s *postSession) Mail(string, *smtp.MailOptions) error { return nil }
+
+func (s *postSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = append(s.to, to)
+	return nil
+}
+
+func (s *postSession) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	subject, err := wordDecoder.DecodeHeader(m.Header.Get("Subject"))
+	if err != nil {
+		return err
+	}
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	for _, to := range s.to {
+		s.box.got = append(s.box.got, letter{to: to, subject: subject, messageID: m.Header.Get("Message-Id"), raw: raw, at: time.Now()})
+	}
+	return nil
+}
+
+func (s *postSession) Reset() { s.to = nil }
+
+func (s *postSession) Logout() error { return nil }
