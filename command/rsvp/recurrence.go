@@ -78,8 +78,8 @@ func unsupported(o *rrule.ROption) string {
 		return fmt.Sprintf("gives at most %d dates", MaxOccurrences)
 	case o.Interval < 0 || o.Interval > 1000:
 		return "has an INTERVAL from 1 to 1000"
-	case len(o.Bysetpos) > 0 && o.Freq > rrule.MONTHLY:
-		return "has BYSETPOS only when it repeats monthly or yearly"
+	case len(o.Bysetpos) > 0 && !plainSetpos(o):
+		return "has BYSETPOS from -5 to 5, only with plain weekdays in BYDAY, and monthly or yearly"
 	case o.Wkst.N() != 0:
 		return "has a plain weekday as WKST"
 	}
@@ -95,32 +95,69 @@ func unsupported(o *rrule.ROption) string {
 	return ""
 }
 
+// plainSetpos allows "the last of Monday to Friday" and its like, which every
+// period or nearly every one has.
+func plainSetpos(o *rrule.ROption) bool {
+	if o.Freq > rrule.MONTHLY || len(o.Byweekday) == 0 || len(o.Bymonthday) > 0 {
+		return false
+	}
+	for _, d := range o.Byweekday {
+		if d.N() != 0 {
+			return false
+		}
+	}
+	for _, n := range o.Bysetpos {
+		if n == 0 || n < -5 || n > 5 {
+			return false
+		}
+	}
+	return true
+}
+
 // everMatches tells whether any day up to the horizon can match the rule.
 // rrule-go looks at UNTIL only when it has found a date: for one that does not
 // exist (30 February, daily) it would search until the year 9999, for seconds.
 func everMatches(o *rrule.ROption, start, horizon time.Time) bool {
-	every := max(o.Interval, 1)
-	monday := func(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
 	for n, day := 0, start; !day.After(horizon); n, day = n+1, day.AddDate(0, 0, 1) {
-		if o.Freq == rrule.DAILY && n%every != 0 {
-			continue
+		if inInterval(o, start, day, n) && dayMatches(o, day) {
+			return true
 		}
-		if o.Freq == rrule.WEEKLY && (monday(start)+n)/7%every != 0 && o.Wkst == rrule.MO {
-			continue
-		}
-		if len(o.Bymonth) > 0 && !slices.Contains(o.Bymonth, int(day.Month())) {
-			continue
-		}
-		last := day.AddDate(0, 1, -day.Day()).Day() // of this month
-		if len(o.Bymonthday) > 0 && !slices.Contains(o.Bymonthday, day.Day()) && !slices.Contains(o.Bymonthday, day.Day()-last-1) {
-			continue
-		}
-		if len(o.Byweekday) > 0 && !slices.ContainsFunc(o.Byweekday, func(w rrule.Weekday) bool { return w.Day() == monday(day) }) {
-			continue
-		}
-		return true
 	}
 	return false
+}
+
+// inInterval tells whether the n-th day after the start lies in a period that
+// INTERVAL does not leave out.
+func inInterval(o *rrule.ROption, start, day time.Time, n int) bool {
+	every := max(o.Interval, 1)
+	switch o.Freq {
+	case rrule.DAILY:
+		return n%every == 0
+	case rrule.WEEKLY: // which day a week begins with is left open: a day more is no harm
+		return every == 1 || (monday(start)+n)/7%every == 0 || o.Wkst != rrule.MO
+	case rrule.MONTHLY:
+		return (12*(day.Year()-start.Year())+int(day.Month()-start.Month()))%every == 0
+	}
+	return (day.Year()-start.Year())%every == 0
+}
+
+// monday is the day of the week, from 0 for Monday.
+func monday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
+
+func dayMatches(o *rrule.ROption, day time.Time) bool {
+	first, length := day.Day(), day.AddDate(0, 1, -day.Day()).Day() // in its month
+	if len(o.Bymonth) > 0 && !slices.Contains(o.Bymonth, int(day.Month())) {
+		return false
+	}
+	if len(o.Bymonthday) > 0 && !slices.Contains(o.Bymonthday, first) && !slices.Contains(o.Bymonthday, first-length-1) {
+		return false
+	}
+	if o.Freq == rrule.YEARLY && len(o.Bymonth) == 0 { // the second Tuesday is that of the year
+		first, length = day.YearDay(), time.Date(day.Year(), 12, 31, 0, 0, 0, 0, time.UTC).YearDay()
+	}
+	return len(o.Byweekday) == 0 || slices.ContainsFunc(o.Byweekday, func(w rrule.Weekday) bool {
+		return w.Day() == monday(day) && (w.N() == 0 || w.N() == (first-1)/7+1 || w.N() == -((length-first)/7+1))
+	})
 }
 
 // until reads UNTIL as a wall clock: an instant (…Z) is converted, a local time
