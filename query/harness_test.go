@@ -44,10 +44,13 @@ type readSide struct {
 	manage    *token.Manager
 	members   fakeVerifier
 	stopQuery func()
+	deps      projector.Deps
 
 	mu       sync.Mutex
 	versions map[string]int64
 }
+
+var projectorConfig = projector.Config{Refresh: 100 * time.Millisecond, MaxBatch: 500}
 
 // fakeVerifier takes "account:<id>" for an access token.
 type fakeVerifier struct{}
@@ -113,8 +116,8 @@ func start(t *testing.T) *readSide {
 	must(t, err)
 
 	registry := prometheus.NewRegistry()
-	p, err := projector.New(ctx, projector.Config{Refresh: 100 * time.Millisecond, MaxBatch: 500}, projector.Deps{
-		Log: log, Registry: registry, Kafka: r.kafka, Elastic: r.elastic, Redis: r.redis, Keys: r.keys})
+	r.deps = projector.Deps{Log: log, Registry: registry, Kafka: r.kafka, Elastic: r.elastic, Redis: r.redis, Keys: r.keys}
+	p, err := projector.New(ctx, projectorConfig, r.deps)
 	must(t, err)
 	q, err := query.New(ctx, query.Config{Addr: "127.0.0.1:0", PublicURL: "http://turnout.test"}, query.Deps{
 		Log: log, Registry: registry, Elastic: r.elastic, Redis: r.redis, Ring: r.ring, Verifier: r.members})
@@ -308,3 +311,9 @@ func encode(t *testing.T, v any) []byte {
 	must(t, err)
 	return b
 }
+
+func opOf(index, id string, version int64, doc any) []elastic.Op {
+	return []elastic.Op{{Index: index, ID: id, Version: version, Doc: doc}}
+}
+
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }

@@ -92,6 +92,24 @@ func (c *Client) Behind(ctx context.Context, alias string) ([]string, error) {
 	return names, nil
 }
 
+// Physical gives the physical indices of an alias, sorted: those behind it and those beside it.
+func (c *Client) Physical(ctx context.Context, alias string) ([]string, error) {
+	alias = c.Alias(alias)
+	var there map[string]json.RawMessage
+	err := c.do(ctx, "list indices", esapi.IndicesGetRequest{Index: []string{alias + "-*"}, FilterPath: []string{"*.settings.index.uuid"}}, &there)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	var names []string
+	for name := range there {
+		if len(name) == len(alias)+7 && physical.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
 // NewIndex makes the next physical index of an alias, beside those that are there and not behind the alias yet, and
 // returns its name.
 func (c *Client) NewIndex(ctx context.Context, alias string, spec IndexSpec) (string, error) {

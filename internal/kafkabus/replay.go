@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/IBM/sarama"
@@ -14,6 +15,8 @@ import (
 type ReplayOptions struct {
 	// From is where to begin, by partition; one that is not named begins at its oldest message.
 	From map[int32]int64
+	// Only names the partitions to read; none means all.
+	Only []int32
 	// MaxBatch is the largest number of messages handed over at once; 0 means 500.
 	MaxBatch int
 	// OnProgress is called after each batch, concurrently, with what is done of all and the batch's rejected ones.
@@ -39,6 +42,13 @@ func Replay(ctx context.Context, cfg Config, topic string, handle Handler, opts 
 	parts, total, err := spans(client, topic)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
+	}
+	if len(opts.Only) > 0 {
+		parts = slices.DeleteFunc(parts, func(p span) bool { return !slices.Contains(opts.Only, p.partition) })
+		total = 0
+		for _, p := range parts {
+			total += p.to - p.from
+		}
 	}
 	for i, p := range parts {
 		if from, named := opts.From[p.partition]; named && from > p.from {

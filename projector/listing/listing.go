@@ -90,14 +90,28 @@ func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
 	return order
 }
 
+// write merges the changes into their documents. A conflict means that another
+// projector wrote meanwhile (a rebalance, a rebuild): what it did not have of
+// ours is merged into what it wrote.
 func (p *Projector) write(ctx context.Context, target string, changes []*change, rejects feed.Rejects) error {
+	for try := 0; len(changes) > 0 && try < 5; try++ {
+		var err error
+		if changes, err = p.merge(ctx, target, changes, rejects); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge writes once and gives the changes that met a conflict.
+func (p *Projector) merge(ctx context.Context, target string, changes []*change, rejects feed.Rejects) ([]*change, error) {
 	ids := make([]string, len(changes))
 	for i, c := range changes {
 		ids[i] = c.event
 	}
 	docs, err := p.elastic.MGet(ctx, target, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var ops []elastic.Op
 	var of []*change
@@ -105,7 +119,7 @@ func (p *Projector) write(ctx context.Context, target string, changes []*change,
 		doc := document.Listing{EventID: c.event}
 		if docs[i].Found {
 			if err := json.Unmarshal(docs[i].Source, &doc); err != nil {
-				return fmt.Errorf("listing document %s: %w", c.event, err)
+				return nil, fmt.Errorf("listing document %s: %w", c.event, err)
 			}
 		}
 		changed := doc.SetSeats(c.seatsVersion, c.seats)
@@ -122,7 +136,52 @@ func (p *Projector) write(ctx context.Context, target string, changes []*change,
 		ops = append(ops, elastic.Op{Index: target, ID: c.event, Version: doc.Version, Doc: doc})
 		of = append(of, c)
 	}
-	return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(of[i].at, reason) })
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	results, err := p.elastic.Bulk(ctx, ops)
+	if err != nil {
+		return nil, err
+	}
+	rejected, retry := elastic.Sum(results)
+	if retry != nil {
+		return nil, retry
+	}
+	var again []*change
+	for i, r := range results {
+		if r.Status == elastic.Conflict {
+			again = append(again, of[i])
+		}
+		if rejected[i] != nil {
+			rejects.Add(of[i].at, rejected[i])
+		}
+	}
+	return again, nil
+}
+
+// Rewrite makes an event's document from nothing but its messages, whatever is
+// stored.
+func Rewrite(ctx context.Context, client *elastic.Client, target, event string, items []feed.Item) error {
+	stored, err := client.MGet(ctx, target, []string{event})
+	if err != nil {
+		return err
+	}
+	rejects := feed.Rejects{}
+	for _, c := range coalesce(items, rejects) {
+		doc := document.Listing{EventID: event}
+		doc.SetSeats(c.seatsVersion, c.seats)
+		doc.SetDetails(c.detailsVersion, c.details)
+		if err := doc.Derive(); err != nil {
+			return err
+		}
+		// An equal version writes again; a lower one would not.
+		version := max(doc.Version, stored[0].Version)
+		ops := []elastic.Op{{Index: target, ID: event, Version: version, Doc: doc}}
+		if err := feed.Bulk(ctx, client, ops, rejects.Add); err != nil {
+			return err
+		}
+	}
+	return rejects.Err()
 }
 
 func orMissing(err error) error {

@@ -1,0 +1,275 @@
+package projector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/projector/access"
+	"github.com/turnout-events/turnout/projector/analytics"
+	"github.com/turnout-events/turnout/projector/availability"
+	"github.com/turnout-events/turnout/projector/feed"
+	"github.com/turnout-events/turnout/projector/guestlist"
+	"github.com/turnout-events/turnout/projector/listing"
+)
+
+// Rebuildable are the read stores, in the order of `turnout rebuild all`.
+var Rebuildable = []string{document.Access, document.Listings, document.GuestList, document.Facts, availability.Group}
+
+// Rebuilder fills a read store from the log beside the live one, which goes on
+// being read and written.
+type Rebuilder struct {
+	Config Config
+	Deps   Deps
+	// Progress is told what is done of how many messages, concurrently.
+	Progress func(done, total int64)
+}
+
+// Report is what a rebuild found.
+type Report struct {
+	Store    string        `json:"store"`
+	Messages int64         `json:"messages"`
+	Rejected int           `json:"rejected"` // messages that are in the dead letters
+	Took     time.Duration `json:"took"`
+	Compared Comparison    `json:"compared"`
+	Index    string        `json:"index,omitempty"`    // the new one
+	Previous []string      `json:"previous,omitempty"` // kept to go back to
+}
+
+// Rebuild runs one store. The live index stays behind its alias until the new
+// one holds everything, then the alias moves in one step.
+func (r *Rebuilder) Rebuild(ctx context.Context, store string) (Report, error) {
+	if store == availability.Group {
+		return r.rebuildSeats(ctx)
+	}
+	if !slices.Contains(Rebuildable, store) {
+		return Report{}, fmt.Errorf("there is no store %q to rebuild", store)
+	}
+	es := r.Deps.Elastic
+	spec, err := indexSpec(store, r.Config.Refresh)
+	if err != nil {
+		return Report{}, err
+	}
+	index, err := es.NewIndex(ctx, store, spec)
+	if err != nil {
+		return Report{}, err
+	}
+	return r.fill(ctx, store, index)
+}
+
+// Rollback puts the alias back on the index that was before, after filling up
+// what came since.
+func (r *Rebuilder) Rollback(ctx context.Context, store string) (Report, error) {
+	behind, err := r.Deps.Elastic.Behind(ctx, store)
+	if err != nil || len(behind) == 0 {
+		return Report{}, errors.Join(err, fmt.Errorf("there is no index behind %s", store))
+	}
+	all, err := r.Deps.Elastic.Physical(ctx, store)
+	if err != nil {
+		return Report{}, err
+	}
+	at := slices.Index(all, behind[len(behind)-1])
+	if at < 1 {
+		return Report{}, fmt.Errorf("there is no index before %s", behind[len(behind)-1])
+	}
+	return r.fill(ctx, store, all[at-1])
+}
+
+// fill replays into an index, while the projectors write to it too, and swaps.
+func (r *Rebuilder) fill(ctx context.Context, store, index string) (Report, error) {
+	began := time.Now()
+	report := Report{Store: store, Index: index}
+	es := r.Deps.Elastic
+	next := feed.Next(store)
+	if _, err := es.SwapAlias(ctx, next, index); err != nil {
+		return report, err
+	}
+	defer func() { // also after a failure: else the projectors write twice for ever
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if err := es.DropAlias(closing, next); err != nil {
+			r.Deps.Log.ErrorContext(ctx, "alias left behind", "alias", next, "error", err)
+		}
+	}()
+	// What the replay does not reach, because it comes later, the projectors
+	// must write themselves: every one must have seen the new index before.
+	if err := pause(ctx, 2*feed.TargetsFresh+500*time.Millisecond); err != nil {
+		return report, err
+	}
+	seen := newHighest()
+	handle := r.handler(store, next)
+	topic := contract.TopicRegistrations
+	if store == document.Access {
+		topic = contract.TopicOrganizations
+	}
+	if err := r.replay(ctx, topic, seen.watch(handle), &report); err != nil {
+		return report, err
+	}
+	if store == document.Listings {
+		if err := r.mend(ctx, next, seen); err != nil {
+			return report, err
+		}
+	}
+	for _, name := range []string{store, next} {
+		if err := es.Refresh(ctx, name); err != nil {
+			return report, err
+		}
+	}
+	var err error
+	if report.Compared, err = compare(ctx, es, store, next); err != nil {
+		return report, err
+	}
+	if report.Previous, err = es.SwapAlias(ctx, store, index); err != nil {
+		return report, err
+	}
+	report.Took = time.Since(began)
+	return report, r.forget(ctx, store, append(slices.Clone(report.Previous), index))
+}
+
+// handler writes to one alias only and sets no marks.
+func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
+	d := r.Deps
+	to := func() []string { return []string{alias} }
+	switch store {
+	case document.Listings:
+		return listing.New(d.Elastic, to, nothing, d.Log).Handle
+	case document.GuestList:
+		return guestlist.New(d.Elastic, d.Keys, to, nothing, d.Log).Handle
+	case document.Facts:
+		return analytics.New(d.Elastic, to, nothing).Handle
+	default:
+		return access.New(d.Redis, d.Elastic, to).Handle
+	}
+}
+
+func (r *Rebuilder) replay(ctx context.Context, topic string, handle kafkabus.Handler, report *Report) error {
+	rejected := make(chan int, 1)
+	rejected <- 0
+	var total int64
+	err := kafkabus.Replay(ctx, r.Deps.Kafka, topic, patient(handle), kafkabus.ReplayOptions{
+		MaxBatch: r.Config.MaxBatch,
+		OnProgress: func(done, all int64, reasons map[int]error) {
+			n := <-rejected
+			total = max(total, done)
+			rejected <- n + len(reasons)
+			if r.Progress != nil {
+				r.Progress(done, all)
+			}
+		},
+	})
+	report.Rejected += <-rejected
+	report.Messages += total
+	return err
+}
+
+// forget deletes indices that are neither live nor the one before.
+func (r *Rebuilder) forget(ctx context.Context, store string, keep []string) error {
+	all, err := r.Deps.Elastic.Physical(ctx, store)
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		if !slices.Contains(keep, name) {
+			if err := r.Deps.Elastic.DeleteIndex(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Comparison is the new index against the live one. Traffic goes on meanwhile,
+// so documents are compared one by one where both have the same version.
+type Comparison struct {
+	Live     int64    `json:"live"`
+	New      int64    `json:"new"`
+	Same     int64    `json:"same"`
+	Newer    int64    `json:"newer"`   // newer in the new index
+	Older    int64    `json:"older"`   // newer in the live one
+	Missing  int64    `json:"missing"` // not in the new one
+	Differ   int64    `json:"differ"`  // same version, other content
+	Examples []string `json:"examples,omitempty"`
+}
+
+const (
+	comparePage = 500
+	maxExamples = 20
+)
+
+func compare(ctx context.Context, es *elastic.Client, live, next string) (Comparison, error) {
+	var c Comparison
+	var err error
+	if c.Live, err = es.Count(ctx, live, nil); err != nil {
+		return c, err
+	}
+	if c.New, err = es.Count(ctx, next, nil); err != nil {
+		return c, err
+	}
+	var page []elastic.Hit
+	flush := func() error {
+		err := c.page(ctx, es, next, page)
+		page = page[:0]
+		return err
+	}
+	err = es.Each(ctx, live, nil, comparePage, func(h elastic.Hit) error {
+		if page = append(page, h); len(page) < comparePage {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return c, err
+	}
+	return c, flush()
+}
+
+func (c *Comparison) page(ctx context.Context, es *elastic.Client, next string, hits []elastic.Hit) error {
+	ids := make([]string, len(hits))
+	for i, h := range hits {
+		ids[i] = h.ID
+	}
+	docs, err := es.MGet(ctx, next, ids)
+	if err != nil {
+		return err
+	}
+	for i, d := range docs {
+		here, there := versionOf(hits[i].Source), versionOf(d.Source)
+		switch {
+		case !d.Found:
+			c.Missing++
+		case there > here:
+			c.Newer++
+			continue
+		case there < here:
+			c.Older++
+		case !bytes.Equal(d.Source, hits[i].Source):
+			c.Differ++
+		default:
+			c.Same++
+			continue
+		}
+		if len(c.Examples) < maxExamples {
+			c.Examples = append(c.Examples, fmt.Sprintf("%s: version %d live, %d new", hits[i].ID, here, there))
+		}
+	}
+	return nil
+}
+
+// pause waits; the error is ctx's.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,217 @@
+package projector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/projector/access"
+	"github.com/turnout-events/turnout/projector/availability"
+	"github.com/turnout-events/turnout/projector/feed"
+	"github.com/turnout-events/turnout/projector/listing"
+)
+
+func versionOf(source json.RawMessage) int64 {
+	var v struct {
+		Version int64 `json:"version"`
+	}
+	if json.Unmarshal(source, &v) != nil {
+		return -1
+	}
+	return v.Version
+}
+
+// patient tries a batch again while its store is away: a rebuild of an hour
+// must not end with a hiccup. After five minutes it is no hiccup.
+func patient(handle kafkabus.Handler) kafkabus.Handler {
+	return func(ctx context.Context, messages []*message.Message) error {
+		wait := 100 * time.Millisecond
+		until := time.Now().Add(5 * time.Minute)
+		for {
+			err := handle(ctx, messages)
+			var rejected *kafkabus.Rejected
+			if err == nil || errors.As(err, &rejected) || ctx.Err() != nil || time.Now().After(until) {
+				return err
+			}
+			if pauseErr := pause(ctx, wait); pauseErr != nil {
+				return pauseErr
+			}
+			wait = min(2*wait, 5*time.Second)
+		}
+	}
+}
+
+// highest remembers, per event, the last message about the event itself that a
+// replay has seen.
+type highest struct {
+	mu      sync.Mutex
+	details map[string]int64
+}
+
+func newHighest() *highest { return &highest{details: map[string]int64{}} }
+
+func (h *highest) watch(handle kafkabus.Handler) kafkabus.Handler {
+	return func(ctx context.Context, messages []*message.Message) error {
+		items, _ := feed.Decode(messages)
+		h.mu.Lock()
+		for _, it := range items {
+			if contract.AboutOf(it.Envelope.Type) == contract.AboutEvent {
+				h.details[it.Envelope.Subject] = max(h.details[it.Envelope.Subject], it.Envelope.Version)
+			}
+		}
+		h.mu.Unlock()
+		return handle(ctx, messages)
+	}
+}
+
+// mend looks for listing documents that lost their details. The replay and a
+// projector may read the same document at the same time; who writes last, with
+// the greater version of seats, then takes the other's newer details back. The
+// replay is over here, so what is mended stays.
+func (r *Rebuilder) mend(ctx context.Context, alias string, seen *highest) error {
+	const rounds = 10
+	for range rounds {
+		lost, err := r.lost(ctx, alias, seen)
+		if err != nil || len(lost) == 0 {
+			return err
+		}
+		r.Deps.Log.InfoContext(ctx, "documents to mend", "count", len(lost))
+		for _, event := range lost {
+			messages, err := r.messagesOf(ctx, event)
+			if err != nil {
+				return err
+			}
+			if err := ignoreRejected(r.handler(document.Listings, alias)(ctx, messages)); err != nil {
+				return err
+			}
+		}
+		// A projector that read before the mending may write once more.
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("documents of %s do not hold still", alias)
+}
+
+func (r *Rebuilder) lost(ctx context.Context, alias string, seen *highest) ([]string, error) {
+	ids := make([]string, 0, len(seen.details))
+	for id := range seen.details {
+		ids = append(ids, id)
+	}
+	var lost []string
+	for len(ids) > 0 {
+		n := min(len(ids), comparePage)
+		docs, err := r.Deps.Elastic.MGet(ctx, alias, ids[:n])
+		if err != nil {
+			return nil, err
+		}
+		for i, d := range docs {
+			var doc document.Listing
+			if d.Found {
+				if err := json.Unmarshal(d.Source, &doc); err != nil {
+					return nil, fmt.Errorf("listing document %s: %w", d.ID, err)
+				}
+			}
+			if doc.DetailsVersion < seen.details[ids[i]] {
+				lost = append(lost, ids[i])
+			}
+		}
+		ids = ids[n:]
+	}
+	return lost, nil
+}
+
+// messagesOf reads the whole history of one event.
+func (r *Rebuilder) messagesOf(ctx context.Context, event string) ([]*message.Message, error) {
+	partition, err := kafkabus.PartitionOf(r.Deps.Kafka, contract.TopicRegistrations, event)
+	if err != nil {
+		return nil, err
+	}
+	var found []*message.Message
+	err = kafkabus.Replay(ctx, r.Deps.Kafka, contract.TopicRegistrations, func(_ context.Context, messages []*message.Message) error {
+		for _, m := range messages {
+			if m.Metadata[contract.HeaderSubject] == event {
+				found = append(found, m.Copy())
+			}
+		}
+		return nil
+	}, kafkabus.ReplayOptions{Only: []int32{partition}})
+	return found, err
+}
+
+// RebuildEvent writes all that the stores have of one event anew, also where
+// their version is right and their content is not. It gives the number of
+// messages.
+func (r *Rebuilder) RebuildEvent(ctx context.Context, event string) (int, error) {
+	messages, err := r.messagesOf(ctx, event)
+	if err != nil {
+		return 0, err
+	}
+	if len(messages) == 0 {
+		return 0, fmt.Errorf("the log has no event %s", event)
+	}
+	for _, key := range []string{document.KeyAvailability, document.KeyEvent} {
+		if err := r.Deps.Redis.Del(ctx, r.Deps.Redis.Key(key, event)).Err(); err != nil {
+			return 0, err
+		}
+	}
+	trackers := map[string]*feed.Tracker{}
+	for _, group := range []string{listing.Group, availability.Group, document.GuestList, document.Facts} {
+		trackers[group] = feed.NewTracker(r.Deps.Redis, group, r.Deps.Log)
+	}
+	items, _ := feed.Decode(messages)
+	if err := listing.Rewrite(ctx, r.Deps.Elastic, document.Listings, event, items); err != nil {
+		return 0, err
+	}
+	handlers := []kafkabus.Handler{
+		availability.New(r.Deps.Redis, nothing).Handle,
+		r.handler(document.GuestList, document.GuestList), r.handler(document.Facts, document.Facts),
+	}
+	for _, handle := range handlers {
+		for from := 0; from < len(messages); from += r.Config.MaxBatch {
+			batch := messages[from:min(from+r.Config.MaxBatch, len(messages))]
+			if err := ignoreRejected(patient(handle)(ctx, batch)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, t := range trackers {
+		t.Applied(ctx, items)
+	}
+	return len(messages), nil
+}
+
+func ignoreRejected(err error) error {
+	var rejected *kafkabus.Rejected
+	if errors.As(err, &rejected) {
+		return nil
+	}
+	return err
+}
+
+// rebuildSeats writes every event's seats, and every organization's roles,
+// again from the log. Newer ones are kept, so readers notice nothing.
+func (r *Rebuilder) rebuildSeats(ctx context.Context) (Report, error) {
+	began := time.Now()
+	report := Report{Store: availability.Group}
+	if err := r.replay(ctx, contract.TopicRegistrations, availability.New(r.Deps.Redis, nothing).Handle, &report); err != nil {
+		return report, err
+	}
+	none := func() []string { return nil }
+	roles := &Rebuilder{Config: r.Config, Deps: r.Deps}
+	err := roles.replay(ctx, contract.TopicOrganizations, accessTo(r.Deps, none), &report)
+	report.Took = time.Since(began)
+	return report, err
+}
+
+func accessTo(d Deps, targets func() []string) kafkabus.Handler {
+	return access.New(d.Redis, d.Elastic, targets).Handle
+}

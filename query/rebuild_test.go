@@ -1,0 +1,161 @@
+package query_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/projector"
+)
+
+// While every store is rebuilt under traffic, no read fails and no version goes
+// back; afterwards the new stores hold what the log says.
+func TestRebuildUnderTraffic(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	org := newID(t)
+	var events []contract.Event
+	for range 5 {
+		e := r.event(org, "Rebuilt", func(e *contract.Event) { e.Capacity = n(1000) })
+		r.publish(e, contract.Counters{Capacity: n(1000)})
+		events = append(events, e)
+	}
+	last := events[len(events)-1]
+	ok[map[string]any](t, r.get("/v1/events/"+last.ID, atLeast(last.ID, 1)...))
+
+	stop := make(chan struct{})
+	var traffic sync.WaitGroup
+	traffic.Go(func() { // half of it edits the event, half answers
+		for i := 1; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			e := &events[i%len(events)]
+			c := contract.Counters{Capacity: n(1000), Going: i}
+			if i%2 == 0 {
+				e.Revision++
+				r.send(contract.TopicRegistrations, r.next(e.ID, contract.EventEditedV1, org, contract.EventMessage{Event: *e, Counters: c}))
+				continue
+			}
+			r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1},
+				contract.Personal{Name: "G"}, c)
+		}
+	})
+	traffic.Go(func() {
+		seen, revision := map[string]float64{}, map[string]float64{}
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			for _, e := range events[:3] {
+				got := r.get("/v1/events/" + e.ID)
+				var body map[string]any
+				if got.status != http.StatusOK || json.Unmarshal(got.body, &body) != nil {
+					t.Errorf("a read failed: %d %s", got.status, got.body)
+					return
+				}
+				v, rev := body["version"].(float64), body["revision"].(float64)
+				if v < seen[e.ID] || rev < revision[e.ID] {
+					t.Errorf("went back from %v/%v to %v/%v", seen[e.ID], revision[e.ID], v, rev)
+				}
+				seen[e.ID], revision[e.ID] = v, rev
+			}
+			if hits := r.get("/v1/events?q=rebuilt&limit=5"); hits.status != http.StatusOK {
+				t.Errorf("a search failed: %d %s", hits.status, hits.body)
+			}
+		}
+	})
+	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
+	for _, store := range projector.Rebuildable {
+		report, err := builder.Rebuild(t.Context(), store)
+		must(t, err)
+		t.Logf("%+v", report)
+		if report.Compared.Missing > 0 || report.Compared.Older > 0 || report.Compared.Differ > 0 {
+			t.Errorf("%s lost something: %+v", store, report.Compared)
+		}
+	}
+	if _, err := builder.Rollback(t.Context(), document.Listings); err != nil {
+		t.Errorf("rollback: %v", err)
+	}
+	close(stop)
+	traffic.Wait()
+	for _, e := range events {
+		v := r.versions[e.ID]
+		got := ok[map[string]any](t, r.get("/v1/events/"+e.ID, atLeast(e.ID, v)...))
+		if got["revision"] != float64(e.Revision) || got["version"] != float64(v) {
+			t.Errorf("after it all: %v/%v, want %d/%d", got["version"], got["revision"], v, e.Revision)
+		}
+	}
+}
+
+// Redis that lost everything is filled again by itself; until then seats come
+// from the listing and say so.
+func TestRedisFillsAgain(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	org, owner := newID(t), newID(t)
+	r.organization(org, contract.Member{AccountID: owner, Role: contract.RoleOwner})
+	e := r.event(org, "Flushed", func(e *contract.Event) { e.Capacity = n(5) })
+	v := r.publish(e, contract.Counters{Capacity: n(5), Going: 3})
+	path := "/v1/events/" + e.ID + "/availability"
+	before := ok[document.Availability](t, r.get(path, atLeast(e.ID, v)...))
+	testkit.Eventually(t, 10*time.Second, 50*time.Millisecond, func() error {
+		return r.redis.Get(t.Context(), r.redis.Key(document.KeySentinel)).Err()
+	})
+	keys, err := r.redis.Keys(t.Context(), r.redis.Key("*")).Result()
+	must(t, err)
+	must(t, r.redis.Del(t.Context(), keys...).Err())
+	degraded := r.get(path, atLeast(e.ID, v)...)
+	if got := ok[document.Availability](t, degraded); got.Going != 3 {
+		t.Errorf("while Redis is empty: %+v", got)
+	}
+	// Not for long: the sentinel is gone too.
+	testkit.Eventually(t, 15*time.Second, 100*time.Millisecond, func() error {
+		return r.redis.HGet(t.Context(), r.redis.Key(document.KeyAvailability, e.ID), document.FieldVersion).Err()
+	})
+	after := ok[document.Availability](t, r.get(path))
+	if after.Version != before.Version || after.Going != before.Going || *after.Remaining != 2 {
+		t.Errorf("after: %+v", after)
+	}
+	if got := r.get("/v1/events/"+e.ID+"/guests", "Authorization", "Bearer account:"+owner); got.status != http.StatusOK {
+		t.Errorf("roles after: %d", got.status)
+	}
+}
+
+// Whatever an operator broke in an event's documents, one command mends it.
+func TestRebuildOneEvent(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := r.story()
+	asMember := s.member()
+	want := r.get("/v1/events/"+s.event.ID, asMember...)
+	seats := r.get("/v1/events/"+s.event.ID+"/availability", asMember...)
+	ctx := t.Context()
+	must(t, r.redis.HSet(ctx, r.redis.Key(document.KeyAvailability, s.event.ID), "v", 9999, "b", `{"going":77}`).Err())
+	must(t, r.redis.Del(ctx, r.redis.Key(document.KeyEvent, s.event.ID)).Err())
+	doc := map[string]any{"event_id": s.event.ID, "version": s.version, "details_version": 9, "seats_version": 9, "seats": map[string]any{"going": 77}}
+	_, err := r.elastic.Bulk(ctx, opOf(document.Listings, s.event.ID, s.version, doc))
+	must(t, err)
+	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
+	if _, err := builder.RebuildEvent(ctx, s.event.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get("/v1/events/"+s.event.ID, asMember...); string(got.body) != string(want.body) {
+		t.Errorf("event is %s, want %s", got.body, want.body)
+	}
+	testkit.Eventually(t, 5*time.Second, 100*time.Millisecond, func() error {
+		if got := r.get("/v1/events/"+s.event.ID+"/availability", asMember...); string(got.body) != string(seats.body) {
+			return errorf("seats are %s, want %s", got.body, seats.body)
+		}
+		return nil
+	})
+}
