@@ -33,6 +33,8 @@ func subcommands() []subcommand {
 		{"migrate", "bring the write store's schema up to date", migrate},
 		{"lag", "how far behind every consumer is", lag},
 		{"explain", "why a notification exists and what became of it", explain},
+		{"dlq", "list, show and redrive dead letters", dlq},
+		{"rebuild", "fill a read store, or one event of it, from the log", rebuild},
 		{"seed", "load events and answers through the API", runSeed},
 		{"verify", "audit the log, the rows and every store; with --oracle FILE, the search", verify},
 	}

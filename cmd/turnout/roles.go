@@ -206,6 +206,7 @@ func (s *system) addProjector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ops.DLQRoutes(server.Ops(), ops.Guard(s.OpsToken), s.Kafka, p.Groups(), p.Redrive)
 	s.add(server)
 	s.add(p)
 	return nil
