@@ -28,6 +28,8 @@ type sitting struct {
 	first   map[pgstore.Key]int // index of the request that a key belongs to, of those answered here
 	full    bool
 	wrote   bool
+	waiting int  // parties in the queue, before and then after the batch
+	counted bool // waiting is known
 }
 
 type result struct {
@@ -68,6 +70,7 @@ func (s *sitting) decide(ctx context.Context, l *pgstore.Locked) (*pgstore.Save,
 		}
 	}
 	s.full = isFull(&s.book.Event, s.book.Counters)
+	s.waiting += joined(s.book.Messages())
 	return s.save(l)
 }
 
@@ -85,8 +88,8 @@ func (s *sitting) open(ctx context.Context, l *pgstore.Locked) error {
 		s.book.Sought(n)
 		places = places || n.Waiting
 	}
-	if l.Counters.Waitlisted == 0 {
-		return nil
+	if err := s.countWaiting(ctx, l, places); err != nil || l.Counters.Waitlisted == 0 {
+		return err
 	}
 	if seats, all := s.book.QueueNeed(commands, s.now); all || seats > 0 {
 		read := func() ([]*rsvp.Row, error) { return l.Queue(ctx, seats) }
@@ -101,13 +104,6 @@ func (s *sitting) open(ctx context.Context, l *pgstore.Locked) error {
 			s.book.Add(r)
 		}
 		s.book.SetQueue(seats, all)
-	}
-	if places {
-		n, err := l.Waiting(ctx)
-		if err != nil {
-			return err
-		}
-		s.book.SetWaiting(n)
 	}
 	return nil
 }
@@ -233,9 +229,13 @@ func clientKeys(batch []*waiting, first map[pgstore.Key]int, answers []pgstore.N
 
 // deliver gives the answers, after the commit.
 func (s *sitting) deliver() {
-	s.desk.setFull(s.batch[0].EventID, s.full)
+	event := s.batch[0].EventID
+	s.desk.setFull(event, s.full)
+	if s.counted {
+		s.desk.setPlaces(event, place{version: s.book.Version, parties: s.waiting})
+	}
 	if s.wrote {
-		s.desk.wake(pgstore.ShardOf(s.batch[0].EventID))
+		s.desk.wake(pgstore.ShardOf(event))
 	}
 	for i, w := range s.batch {
 		s.desk.finish(w, s.results[i].answer, s.results[i].err)

@@ -125,6 +125,7 @@ type Desk struct {
 	closed  bool
 	away    bool                // the last transaction found no database
 	full    map[string]struct{} // events that had no seat and no waitlist when last locked
+	places  map[string]place    // how many parties wait, of events that had some when last locked
 	wait    sync.WaitGroup      // of line goroutines
 }
 
@@ -140,7 +141,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Desk, error) {
 	d := &Desk{
 		cfg: cfg, store: deps.Store, answers: keys, log: deps.Log, wake: deps.Wake, now: deps.Now,
 		base: context.WithoutCancel(ctx), lines: map[string]*line{}, running: map[pgstore.Key]int{},
-		full: map[string]struct{}{},
+		full: map[string]struct{}{}, places: map[string]place{},
 	}
 	if d.wake == nil {
 		d.wake = func(int) {}

@@ -149,13 +149,14 @@ func (f *fixture) cancel(event, rsvpID string) admission.Request {
 
 // answered is the body of an answer.
 type answered struct {
-	ID      string `json:"id"`
-	Status  string `json:"status"`
-	Version int64  `json:"version"`
+	ID       string `json:"id"`
+	Status   string `json:"status"`
+	Version  int64  `json:"version"`
+	Position int    `json:"position"`
 }
 
 func encode(o rsvp.Outcome) (int, []byte, error) {
-	a := answered{Version: o.Version}
+	a := answered{Version: o.Version, Position: o.Position}
 	if o.RSVP != nil {
 		a.ID, a.Status = o.RSVP.ID, o.RSVP.Status
 	}

@@ -85,7 +85,7 @@ func TestDoubleClicks(t *testing.T) {
 		others[i] = f.submit(t, event, "grace", 1) // an RSVP id of its own each
 		others[i].Key = guest(i)
 	}
-	answers, errs = atOnce(t.Context(), desks, others)
+	_, errs = atOnce(t.Context(), desks, others)
 	in := 0
 	for i := range others {
 		switch {
