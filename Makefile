@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 LOCAL := deploy/local
 
-.PHONY: help run up down reset status test lint build bench measure-start test-engines test-engines-down
+.PHONY: help run up down reset status test lint build bench measure-start er test-engines test-engines-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 21
@@ -36,6 +36,9 @@ bench: ## the benchmarks of the rules and codecs
 
 measure-start: ## time a first and a second start, and weigh the memory (ARGS=--fetch: fetch all anew)
 	@$(LOCAL)/measure.sh $(ARGS)
+
+er: ## draw docs/er.md from the migrated schema
+	@go test -count=1 -run TestTheSchemaIsDrawnAsItIs ./cmd/turnout -update
 
 test-engines: ## start the tests' engines and leave them up
 	@$(LOCAL)/engines.sh --test up

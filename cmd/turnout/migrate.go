@@ -30,7 +30,11 @@ func migrate(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		_, err = fmt.Fprintf(stdout, "the schema is at version %d\n", version)
 		return err
 	}
-	conn, err := pgx.Connect(ctx, s.Postgres.URL)
+	return drawSchema(ctx, s.Postgres.URL, stdout)
+}
+
+func drawSchema(ctx context.Context, url string, w io.Writer) error {
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -39,7 +43,7 @@ func migrate(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, erPage, diagram)
+	_, err = fmt.Fprintf(w, erPage, diagram)
 	return err
 }
 
