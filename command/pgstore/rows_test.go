@@ -1,99 +1,172 @@
-package pgstore
+package pgstore_test
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/id"
+	"github.com/turnout-events/turnout/internal/postgres"
+	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/migrations"
 )
 
-// A field that is added to the contract and not stored is lost between one
-// command and the next: every field is a column or in the body.
-func TestEveryFieldOfAnRSVPIsStored(t *testing.T) {
-	t.Parallel()
-	columns := map[string]bool{
-		"id": true, "event_id": true, "status": true, "response": true, "party_size": true, "queued_version": true,
-		"offer_expires_at": true, "pending_expires_at": true, "checked_in": true, "epoch": true, "sealed": true,
-		"created_at": true, "updated_at": true,
-	}
-	var full contract.RSVP
-	fill(t, reflect.ValueOf(&full).Elem())
-	body, err := bodyOf(&full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stored, all map[string]any
-	whole, err := json.Marshal(full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(whole, &all); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(body, &stored); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range all {
-		if !columns[name] && !reflect.DeepEqual(stored[name], want) {
-			t.Errorf("%s is not stored: %v, want %v", name, stored[name], want)
-		}
-	}
-	var rest rsvpBody
-	if err := json.Unmarshal(body, &rest); err != nil {
-		t.Fatal(err)
-	}
-	read := full
-	rest.into(&read)
-	if !reflect.DeepEqual(read, full) {
-		t.Errorf("read back: %+v\nstored: %+v", read, full)
-	}
-	var empty contract.RSVP
-	rest.into(&empty)
-	for i := range reflect.TypeFor[contract.RSVP]().NumField() {
-		f := reflect.TypeFor[contract.RSVP]().Field(i)
-		name, _, _ := cut(f.Tag.Get("json"))
-		if !columns[name] && reflect.ValueOf(empty).Field(i).IsZero() {
-			t.Errorf("%s is stored and not read", name)
-		}
-	}
-}
-
-func cut(tag string) (name, rest string, found bool) {
-	for i := range len(tag) {
-		if tag[i] == ',' {
-			return tag[:i], tag[i+1:], true
-		}
-	}
-	return tag, "", false
-}
-
-// fill sets every field to something that is not zero.
-func fill(t *testing.T, v reflect.Value) {
+func must(t *testing.T, err error) {
 	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newID(t *testing.T) string {
+	t.Helper()
+	s, err := id.New()
+	must(t, err)
+	return s
+}
+
+// openStore gives a store over a database of its own, and an event in it with a waitlist.
+func openStore(t *testing.T) (*pgstore.Store, contract.Event) {
+	t.Helper()
+	url := testkit.Database(t, func(ctx context.Context, url string) error { return postgres.Migrate(ctx, url, migrations.FS) })
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url}, testkit.Logger(t))
+	must(t, err)
+	t.Cleanup(pool.Close)
+	now := contract.Time(time.Now())
+	e := contract.Event{ID: newID(t), OrganizationID: newID(t), Slug: "s", Status: contract.EventPublished, StartsAt: now, EndsAt: now.Add(time.Hour), Revision: 1, CreatedAt: now}
+	_, err = pool.Exec(t.Context(), `INSERT INTO organization (id, slug, body, version, chain, recorded_at, created_at)
+		VALUES ($1, 'org', '{}', 0, '', now(), now())`, e.OrganizationID)
+	must(t, err)
+	s := pgstore.New(pool)
+	_, err = s.Create(t.Context(), pgstore.Creation{
+		Events: []pgstore.NewEvent{{Event: e, Messages: []contract.Envelope{message(e, 1)}}},
+		Answer: pgstore.NewAnswer{Key: pgstore.Key{Scope: "t", Key: "k"}, CreatedAt: now, Answer: pgstore.Answer{RequestHash: []byte{1}, Sealed: []byte{1}}},
+	})
+	must(t, err)
+	return s, e
+}
+
+func message(e contract.Event, version int64) contract.Envelope {
+	now := contract.Time(time.Now())
+	return contract.Envelope{
+		Subject: e.ID, Version: version, Type: contract.EventEditedV1, Org: e.OrganizationID, ValidAt: now, RecordedAt: now,
+		Actor: "system:test", Payload: []byte(`{}`),
+	}
+}
+
+// save writes rows with one message each.
+func save(t *testing.T, s *pgstore.Store, e contract.Event, rows ...*rsvp.Row) {
+	t.Helper()
+	must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+		out := &pgstore.Save{Counters: l.Counters, RecordedAt: time.Now()}
+		for i, r := range rows {
+			v := l.Version + int64(i) + 1
+			out.Messages = append(out.Messages, message(e, v))
+			out.Rows = append(out.Rows, pgstore.SavedRow{Row: r, Version: v})
+			out.Counters.Waitlisted++
+		}
+		return out, nil
+	}))
+}
+
+// fill sets every field to something that is not its zero value, so that a field that is added and not stored shows.
+func fill(v reflect.Value, n *int) {
+	*n++
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():
-		v.Set(reflect.ValueOf(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)))
-	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
-		}
+		v.Set(reflect.ValueOf(time.Date(2031, 5, 4, 3, 2, *n, 123456000, time.UTC)))
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(t, v.Elem())
+		fill(v.Elem(), n)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), n)
+		}
 	case v.Kind() == reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(t, v.Index(0))
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range 2 {
+			fill(v.Index(i), n)
+		}
 	case v.Kind() == reflect.String:
-		v.SetString("x")
+		v.SetString("text " + string(rune('a'+*n%26)))
 	case v.Kind() == reflect.Bool:
 		v.SetBool(true)
 	case v.CanInt():
-		v.SetInt(7)
+		v.SetInt(int64(*n))
 	case v.CanUint():
-		v.SetUint(7)
-	default:
-		t.Fatalf("a field of type %s", v.Type())
+		v.SetUint(uint64(*n))
+	}
+}
+
+func TestEveryFieldOfAnRSVPIsStored(t *testing.T) {
+	t.Parallel()
+	s, e := openStore(t)
+	for _, round := range []string{"new", "changed"} {
+		row := &rsvp.Row{EmailHMAC: []byte{1, 2, 3}, New: true, WrappedKey: []byte{4}}
+		fill(reflect.ValueOf(&row.RSVP).Elem(), new(int))
+		row.RSVP.ID, row.RSVP.EventID = newID(t), e.ID
+		if round == "changed" {
+			sparse := &rsvp.Row{New: true, WrappedKey: []byte{4}, RSVP: contract.RSVP{
+				ID: row.RSVP.ID, EventID: e.ID, Status: "x", Response: "y", PartySize: 1, Sealed: []byte{1}, CreatedAt: row.RSVP.CreatedAt}}
+			save(t, s, e, sparse)
+			row.New, row.WrappedKey, row.EmailHMAC = false, nil, []byte{5}
+		}
+		save(t, s, e, row)
+		got, err := s.RSVP(t.Context(), row.RSVP.ID)
+		must(t, err)
+		want, err := json.Marshal(row.RSVP)
+		must(t, err)
+		has, err := json.Marshal(got.RSVP)
+		must(t, err)
+		if string(want) != string(has) || !slices.Equal(got.EmailHMAC, row.EmailHMAC) {
+			t.Errorf("%s: stored %s\nread back %s", round, want, has)
+		}
+		if key, err := s.Key(t.Context(), row.RSVP.ID); err != nil || len(key) != 1 {
+			t.Errorf("data key %v, %v", key, err)
+		}
+	}
+}
+
+// The queue that is read for n seats has, of each size, the first that could fill them, in the queue's order.
+func TestQueueForSeats(t *testing.T) {
+	t.Parallel()
+	s, e := openStore(t)
+	sizes := []int{3, 1, 2, 1, 5, 1, 2, 1, 4, 2}
+	var rows []*rsvp.Row
+	for i, size := range sizes {
+		rows = append(rows, &rsvp.Row{New: true, WrappedKey: []byte{1}, RSVP: contract.RSVP{
+			ID: newID(t), EventID: e.ID, Status: contract.StatusWaitlisted, Response: contract.Going, PartySize: size,
+			QueuedVersion: int64(i + 1), Sealed: []byte{1}, CreatedAt: time.Now(), UpdatedAt: time.Now()}})
+	}
+	save(t, s, e, rows...)
+	for seats, want := range map[int][]int64{
+		0: nil, 1: {2}, 2: {2, 3, 4}, 3: {1, 2, 3, 4, 6}, 4: {1, 2, 3, 4, 6, 7, 8, 9},
+		100: {1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
+	} {
+		must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, func(ctx context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+			queue, err := l.Queue(ctx, seats)
+			must(t, err)
+			var got []int64
+			for _, r := range queue {
+				got = append(got, r.RSVP.QueuedVersion)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d seats: %v, want %v", seats, got, want)
+			}
+			whole, err := l.WholeQueue(ctx)
+			must(t, err)
+			n, err := l.Waiting(ctx)
+			must(t, err)
+			if len(whole) != len(sizes) || n != len(sizes) {
+				t.Errorf("the whole queue has %d, %d are counted", len(whole), n)
+			}
+			return nil, nil
+		}))
 	}
 }
