@@ -12,7 +12,7 @@ for engine in postgres redis kafka elastic; do source "$HERE/$engine.sh"; done
 TEST=
 if [ "${1:-}" = --test ]; then TEST=--test; shift; fi
 ENGINES=(postgres redis kafka elastic)
-READY_WITHIN=120 # seconds; a cold Elasticsearch on two busy cores has taken 40
+READY_WITHIN=240 # seconds; Elasticsearch has taken 60 while the tests were being compiled on the same two cores
 
 run_in() { (cd "$1" && shift && "${AS[@]}" "$@"); }
 own() { [ ${#AS[@]} -eq 0 ] || chown -R turnout:turnout "$1"; }
