@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,9 @@ type readSide struct {
 	members   fakeVerifier
 	stopQuery func()
 	deps      projector.Deps
+
+	// Between the query role, and it alone, and its stores.
+	elasticCable, redisCable *cable
 
 	mu       sync.Mutex
 	versions map[string]int64
@@ -119,8 +123,15 @@ func start(t *testing.T) *readSide {
 	r.deps = projector.Deps{Log: log, Registry: registry, Kafka: r.kafka, Elastic: r.elastic, Redis: r.redis, Keys: r.keys}
 	p, err := projector.New(ctx, projectorConfig, r.deps)
 	must(t, err)
+	elasticURL, redisURL := mustURL(t, at.Elastic), mustURL(t, at.Redis)
+	r.elasticCable, r.redisCable = newCable(t, elasticURL.Host), newCable(t, redisURL.Host)
+	elasticURL.Host, redisURL.Host = r.elasticCable.addr(), r.redisCable.addr()
+	es, err := elastic.Open(ctx, elastic.Config{URL: elasticURL.String(), Namespace: ns, Timeout: 1500 * time.Millisecond}, log)
+	must(t, err)
+	rd, err := redisconn.Open(ctx, redisconn.Config{URL: redisURL.String(), Namespace: ns}, log)
+	must(t, err)
 	q, err := query.New(ctx, query.Config{Addr: "127.0.0.1:0", PublicURL: "http://turnout.test"}, query.Deps{
-		Log: log, Registry: registry, Elastic: r.elastic, Redis: r.redis, Ring: r.ring, Verifier: r.members})
+		Log: log, Registry: registry, Elastic: es, Redis: rd, Ring: r.ring, Verifier: r.members})
 	must(t, err)
 	var wait sync.WaitGroup
 	wait.Go(func() { report(t, p.Run(ctx)) })
@@ -136,6 +147,8 @@ func start(t *testing.T) *readSide {
 		cancel()
 		wait.Wait()
 		_ = r.publisher.Close()
+		_ = rd.Close()
+		_ = es.Close(context.WithoutCancel(ctx))
 		_ = r.redis.Close()
 		_ = r.elastic.Close(context.WithoutCancel(ctx))
 	})
@@ -314,6 +327,13 @@ func encode(t *testing.T, v any) []byte {
 
 func opOf(index, id string, version int64, doc any) []elastic.Op {
 	return []elastic.Op{{Index: index, ID: id, Version: version, Doc: doc}}
+}
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	must(t, err)
+	return u
 }
 
 func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }

@@ -1,0 +1,90 @@
+package query_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/testkit"
+)
+
+// One store away, refusing or hanging: the other half still serves, marked; the
+// rest says 503 and when to come back; nothing takes longer than two seconds;
+// and all is well again when the store is.
+func TestOneStoreAway(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	e := r.event(newID(t), "Resilient", func(e *contract.Event) { e.Capacity = n(9) })
+	v := r.publish(e, contract.Counters{Capacity: n(9), Going: 4})
+	page, slug := "/v1/events/"+e.ID, "/v1/events/"+e.Slug
+	seats, search := page+"/availability", "/v1/events?q=resilient"
+	paths := []string{page, slug, seats, search}
+	healthy := func() {
+		t.Helper()
+		testkit.Eventually(t, 10*time.Second, 100*time.Millisecond, func() error {
+			for _, path := range paths {
+				if got := r.get(path, atLeast(e.ID, v)...); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "" {
+					return errorf("%s: %d %s %s", path, got.status, got.header.Get("Turnout-Degraded"), got.body)
+				}
+			}
+			return nil
+		})
+	}
+	healthy()
+	timed := func(path string) response {
+		t.Helper()
+		began := time.Now()
+		got := r.get(path)
+		if took := time.Since(began); took > 2100*time.Millisecond {
+			t.Errorf("%s took %s", path, took)
+		}
+		return got
+	}
+	for _, how := range []string{"cut", "hang"} {
+		r.redisCable.set(how)
+		testkit.Eventually(t, 10*time.Second, 50*time.Millisecond, func() error {
+			got := timed(seats)
+			if got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "seats" {
+				return errorf("redis %s: %d %q %s", how, got.status, got.header.Get("Turnout-Degraded"), got.body)
+			}
+			if a := ok[document.Availability](t, got); a.Going != 4 || *a.Remaining != 5 {
+				t.Errorf("redis %s: %+v", how, a)
+			}
+			return nil
+		})
+		for _, path := range []string{page, slug, search} {
+			if got := timed(path); got.status != http.StatusOK {
+				t.Errorf("redis %s, %s: %d %s", how, path, got.status, got.body)
+			}
+		}
+		r.redisCable.set("")
+		healthy()
+
+		r.elasticCable.set(how)
+		for _, path := range []string{page, slug} {
+			got := timed(path)
+			if got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "search" {
+				t.Errorf("elasticsearch %s, %s: %d %q %s", how, path, got.status, got.header.Get("Turnout-Degraded"), got.body)
+			} else if body := ok[map[string]any](t, got); body["title"] != e.Title || body["version"] != float64(v) {
+				t.Errorf("elasticsearch %s, %s: %v", how, path, body)
+			}
+		}
+		if got := timed(seats); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "" {
+			t.Errorf("elasticsearch %s, seats: %d", how, got.status)
+		}
+		if got := timed("/v1/events?q=resilient&limit=7&sort=date"); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Errorf("elasticsearch %s, search: %d %s", how, got.status, got.body)
+		}
+		for range 6 { // the breaker opens
+			timed("/v1/events?q=resilient&limit=8")
+		}
+		began := time.Now()
+		if got := r.get("/v1/events?q=resilient&limit=9"); got.status != http.StatusServiceUnavailable || time.Since(began) > 500*time.Millisecond {
+			t.Errorf("elasticsearch %s, with the breaker open: %d after %s", how, got.status, time.Since(began))
+		}
+		r.elasticCable.set("")
+		healthy()
+	}
+}
