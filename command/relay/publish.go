@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -52,7 +53,7 @@ func Message(e *contract.Envelope) *message.Message {
 
 // publish sends the rows, one batch per topic, and gives those that are done with: per key the acknowledged ones
 // before the first that is not.
-func (r *Relay) publish(rows []row) (acked []row, err error) {
+func (r *Relay) publish(ctx context.Context, rows []row) (acked []row, err error) {
 	out, err := r.publisher()
 	if err != nil {
 		return nil, err
@@ -64,7 +65,9 @@ func (r *Relay) publish(rows []row) (acked []row, err error) {
 		for i := range rows {
 			if rows[i].topic == topic {
 				some = append(some, rows[i])
-				messages = append(messages, Message(&rows[i].message))
+				m := Message(&rows[i].message)
+				m.SetContext(ctx) // a relay that is told to stop does not wait for a broker that is away
+				messages = append(messages, m)
 			}
 		}
 		if len(some) == 0 {

@@ -146,7 +146,7 @@ func (r *Relay) serve(ctx context.Context, s *session) error {
 			continue
 		}
 		idle.reset()
-		acked, err := r.publish(rows)
+		acked, err := r.publish(ctx, rows)
 		s.done(acked)
 		if err == nil {
 			failed.reset()
