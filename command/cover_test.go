@@ -92,7 +92,7 @@ func TestCoversAreMadeAnew(t *testing.T) {
 	r.do(request{method: "GET", path: path}).want(http.StatusNotFound)
 
 	// A photo taken with the camera on its side, larger than a page needs.
-	photo := append(exif(asJPEG(t, red(3000, 1500)), 6), "<script>alert(1)</script>"...)
+	photo := append(exif(asJPEG(t, red(1800, 900)), 6), "<script>alert(1)</script>"...)
 	got := put("image/jpeg", photo).want(http.StatusOK)
 	var e struct {
 		Cover struct {

@@ -3,11 +3,15 @@ package command_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +43,28 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
+func keyring() (*seal.Keyring, error) {
+	return seal.ParseKeyring("1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32)))
+}
+
+// signingKey is made once for all roles: an RSA key takes the better part of a
+// second under the race detector.
+var signingKey = sync.OnceValues(func() ([]byte, error) {
+	ring, err := keyring()
+	if err != nil {
+		return nil, err
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return ring.Wrap(der, "signing_key/test")
+})
+
 // role is a command role of its own, on its own database.
 type role struct {
 	t    *testing.T
@@ -68,8 +94,15 @@ func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = redis.Close() })
-	ring, err := seal.ParseKeyring("1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32)))
+	ring, err := keyring()
 	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := signingKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), `INSERT INTO signing_key (kid, wrapped, created_at) VALUES ('test', $1, now())`, wrapped); err != nil {
 		t.Fatal(err)
 	}
 	r := &role{t: t, pool: pool, ring: ring, redis: redis, change: change}
