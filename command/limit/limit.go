@@ -24,10 +24,15 @@ const (
 	// within it is not known to the others.
 	shareEvery = 50 * time.Millisecond
 	sweepEvery = 30 * time.Second
-	// maxWindows bounds memory (about 200 bytes each). Who makes more keys
-	// than this at a time is counted anew; better than to run out of memory.
-	maxWindows = 200_000
+	// maxWindows bounds memory (about 200 bytes each) per policy. Beyond it all
+	// of the policy are counted anew: better than to run out of memory, and a
+	// flood of one policy's keys does not make another forget.
+	maxWindows = 100_000
 	maxShared  = 5_000 // windows per pipeline
+	// aloneUpTo is the part of a limit up to which a process keeps its count to
+	// itself: that many processes together stay within the limit even so. Nearly
+	// all guests come once, and Redis need not hear of each.
+	aloneUpTo = 8
 )
 
 // Limiter is safe for concurrent use.
@@ -38,7 +43,7 @@ type Limiter struct {
 	alone  prometheus.Gauge
 
 	mu      sync.Mutex
-	windows map[name]*window
+	windows map[string]map[string]*window // by policy and key
 	dirty   []*window
 }
 
@@ -68,7 +73,7 @@ func New(conn *redisconn.Conn, secret []byte, registry prometheus.Registerer, lo
 	if err := registry.Register(alone); err != nil {
 		return nil, err
 	}
-	return &Limiter{conn: conn, secret: secret, log: log, alone: alone, windows: map[name]*window{}}, nil
+	return &Limiter{conn: conn, secret: secret, log: log, alone: alone, windows: map[string]map[string]*window{}}, nil
 }
 
 // Take counts one more if it is allowed. What is refused is not counted: who
@@ -97,7 +102,9 @@ func (l *Limiter) decide(p Policy, key string, now time.Time, count bool) Decisi
 		w.pending++
 		used++
 	}
-	l.queue(w) // refused or only looked at, too: what others counted is learned so
+	if w.shared > 0 || w.count()*aloneUpTo >= p.Rate.N {
+		l.queue(w) // refused or only looked at, too: what others counted is learned so
+	}
 	d.Remaining = max(p.Rate.N-used, 0)
 	if !d.Allowed {
 		d.Retry = w.retry(p.Rate.N, into)
@@ -129,15 +136,16 @@ func (w *window) retry(n int, into time.Duration) time.Duration {
 
 func (l *Limiter) window(p Policy, key string, now time.Time) *window {
 	index := now.UnixNano() / int64(p.Rate.Per)
-	n := name{p.Name, key}
-	w := l.windows[n]
+	same := l.windows[p.Name]
+	w := same[key]
 	switch {
 	case w == nil || w.per != p.Rate.Per:
-		if len(l.windows) >= maxWindows {
-			clear(l.windows)
+		if same == nil || len(same) >= maxWindows {
+			same = map[string]*window{}
+			l.windows[p.Name] = same
 		}
-		w = &window{name: n, per: p.Rate.Per, index: index}
-		l.windows[n] = w
+		w = &window{name: name{p.Name, key}, per: p.Rate.Per, index: index}
+		same[key] = w
 	case w.index == index-1:
 		w.before, w.shared, w.pending, w.index, w.asked = w.count(), 0, 0, index, true
 	case w.index < index:

@@ -3,10 +3,12 @@ package limit_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/turnout-events/turnout/command/limit"
 	"github.com/turnout-events/turnout/internal/redisconn"
@@ -91,6 +93,39 @@ func TestLimitsWithoutRedis(t *testing.T) {
 			t.Fatalf("a decision took %s: it waited for Redis", took)
 		}
 	}
+}
+
+// Guests who come once are no business of Redis, and a flood of them makes no
+// other policy forget.
+func TestFewAreKeptToOneself(t *testing.T) {
+	t.Parallel()
+	ns := testkit.Namespace(t)
+	l := shared(t, testkit.Engines(t).Redis, ns)
+	now := time.Now()
+	guests := limit.Policy{Name: "guests", Rate: limit.Rate{N: 20, Per: 24 * time.Hour}}
+	logins := limit.Policy{Name: "logins", Rate: limit.Rate{N: 3, Per: 24 * time.Hour}}
+	for range 3 {
+		l.Take(logins, "ada", now)
+	}
+	for i := range 250_000 {
+		l.Take(guests, strconv.Itoa(i), now)
+	}
+	if d := l.Check(logins, "ada", now); d.Allowed {
+		t.Error("a flood of guests made failed logins forgotten")
+	}
+	opts, err := redis.ParseURL(testkit.Engines(t).Redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(opts)
+	t.Cleanup(func() { _ = client.Close() })
+	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
+		keys, err := client.Keys(t.Context(), ns+":limit:*").Result()
+		if err != nil || len(keys) != 1 {
+			return fmt.Errorf("%d keys in Redis, want that of the logins: %v", len(keys), err)
+		}
+		return nil
+	})
 }
 
 func shared(t *testing.T, url, namespace string) *limit.Limiter {

@@ -109,9 +109,11 @@ func (l *Limiter) settle(r report) {
 func (l *Limiter) sweep(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for n, w := range l.windows {
-		if w.index < now.UnixNano()/int64(w.per)-1 && !w.isQueued {
-			delete(l.windows, n)
+	for _, same := range l.windows {
+		for key, w := range same {
+			if w.index < now.UnixNano()/int64(w.per)-1 && !w.isQueued {
+				delete(same, key)
+			}
 		}
 	}
 }
