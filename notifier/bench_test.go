@@ -1,7 +1,10 @@
 package notifier
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"sync"
@@ -10,11 +13,10 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	gomail "github.com/wneessen/go-mail"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/testkit"
-	"github.com/turnout-events/turnout/notifier/mail"
-	"github.com/turnout-events/turnout/notifier/notice"
 )
 
 // BenchmarkReminders sends reminders that are all due at once and compares
@@ -65,39 +67,42 @@ func BenchmarkReminders(b *testing.B) {
 	}
 }
 
-// bareLoop sends one reminder again and again over as many connections and
-// returns mails per second.
+// bareLoop sends mails of a reminder's size over as many connections with
+// nothing but go-mail, and returns mails per second.
 func (w *world) bareLoop(b *testing.B, count int) float64 {
-	claimed, err := w.n.store.Claim(b.Context(), notice.ChannelMail, "bare", w.event.StartsAt.Add(-24*time.Hour), time.Minute, 1)
-	if err != nil || len(claimed) != 1 {
-		b.Fatalf("%d %v", len(claimed), err)
-	}
-	loaded, err := w.n.store.Load(b.Context(), claimed, w.clock.Now())
+	host, portText, err := net.SplitHostPort(w.ledger.addr)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := w.pool.Exec(b.Context(), `UPDATE notifier.notification SET state = 'planned' WHERE state = 'claimed'`); err != nil {
+	port, err := strconv.Atoi(portText)
+	if err != nil {
 		b.Fatal(err)
 	}
-	writer := w.n.mail.channel.(*mail.Channel).Writer
+	reminder := bytes.Repeat([]byte("as long as a reminder is\r\n"), 16<<10/26)
 	began := time.Now()
 	var sent atomic.Int64
 	var all sync.WaitGroup
 	for range w.cfg.Workers {
 		all.Go(func() {
-			m, err := writer.Message(loaded[0], contract.Personal{Name: "g0", Email: "g0@example.org"}, w.clock.Now())
+			client, err := gomail.NewClient(host, gomail.WithPort(port), gomail.WithTLSPolicy(gomail.NoTLS))
 			if err != nil {
 				b.Error(err)
 				return
 			}
-			server, err := mail.NewServer(mail.ServerConfig{Addr: w.ledger.addr})
-			if err != nil {
+			if err := client.DialWithContext(b.Context()); err != nil {
 				b.Error(err)
 				return
 			}
-			defer server.Close()
+			defer func() { _ = client.Close() }()
 			for sent.Add(1) <= int64(count) {
-				if err := server.Send(b.Context(), m); err != nil {
+				m := gomail.NewMsg()
+				if err := errors.Join(m.From("mail@turnout.example"), m.To("g0@example.org")); err != nil {
+					b.Error(err)
+					return
+				}
+				m.Subject("Spring concert starts in 24 hours")
+				m.SetBodyString(gomail.TypeTextPlain, string(reminder))
+				if err := client.Send(m); err != nil {
 					b.Error(err)
 					return
 				}

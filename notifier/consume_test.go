@@ -28,7 +28,7 @@ func TestAMessageOnKafkaBecomesOneMailInTheInbox(t *testing.T) {
 	}
 	run(t, box.Run)
 	<-box.Ready()
-	w.cfg.SMTPAddr = box.Addr()
+	w.cfg.Mail.SMTPAddr = box.Addr()
 	w.event.StartsAt, w.event.EndsAt = time.Now().Add(72*time.Hour), time.Now().Add(74*time.Hour)
 
 	if err := kafkabus.EnsureTopics(t.Context(), kafka, []kafkabus.TopicSpec{

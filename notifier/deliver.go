@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/notifier/breaker"
 	"github.com/turnout-events/turnout/notifier/notice"
 	"github.com/turnout-events/turnout/notifier/pgstore"
 )
@@ -51,7 +52,7 @@ type deliverer struct {
 	results  chan pgstore.Result
 	inFlight atomic.Int64 // claimed and not recorded
 	more     atomic.Bool  // the last claim was as large as it could be
-	breaker  breaker
+	breaker  breaker.Breaker
 }
 
 // job is a delivery with the guest's data, which exist in clear only here.
@@ -107,7 +108,7 @@ func (d *deliverer) pump(ctx context.Context, capacity int) error {
 	for ctx.Err() == nil {
 		now := d.clock.Now().UTC()
 		free := capacity - int(d.inFlight.Load())
-		if free < capacity/2 || d.breaker.open(now) {
+		if free < capacity/2 || d.breaker.Open(now) {
 			return nil // the recorder, or a tick, pokes again
 		}
 		limit := min(free, maxClaim)
@@ -247,7 +248,7 @@ func open(g *notice.Guest, keys seal.DataKeys) (p contract.Personal, reason stri
 // putBack returns what was claimed and could not be prepared.
 func (d *deliverer) putBack(claimed []notice.Notice, now time.Time, cause error) {
 	d.log.Warn("cannot prepare notices, trying again", "channel", d.channel.Name(), "count", len(claimed), "error", cause)
-	d.breaker.failed(now)
+	d.breaker.Failed(now)
 	for i := range claimed {
 		d.finish(&notice.Delivery{Notice: claimed[i]}, pgstore.Result{State: notice.Planned, Outcome: "not-prepared"})
 	}
@@ -275,7 +276,7 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 	n := &j.d.Notice
 	// Half a lease is more than a message takes. Without this a notifier that
 	// hung would send what another one has sent since.
-	if now.After(n.LeaseUntil.Add(-d.lease/2)) || d.breaker.open(now) {
+	if now.After(n.LeaseUntil.Add(-d.lease/2)) || d.breaker.Open(now) {
 		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
 		return
 	}
@@ -283,14 +284,18 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 	err := d.guarded(context.WithoutCancel(ctx), j, now)
 	now = d.clock.Now().UTC()
 	r := verdict(n, err, now)
+	var later *notice.Later
 	switch {
 	case err == nil:
-		d.breaker.worked()
+		d.breaker.Worked()
 		d.metrics.lateness(n, now)
-	case errors.Is(err, notice.ErrUnreachable) || errors.Is(err, notice.ErrInDoubt):
-		d.breaker.failed(now)
-		fallthrough
+	case errors.As(err, &later): // as it should be
+	case errors.Is(err, notice.ErrUnreachable): // the channel has said it, once for all of them
+		d.breaker.Failed(now)
 	default:
+		if errors.Is(err, notice.ErrInDoubt) {
+			d.breaker.Failed(now)
+		}
 		d.log.WarnContext(ctx, "notice not delivered", "notification", n.ID, "kind", n.Kind, "channel", d.channel.Name(),
 			"state", r.State, "attempt", n.Attempts+1, "error", err)
 	}

@@ -26,11 +26,9 @@ import (
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/internal/seal"
-	"github.com/turnout-events/turnout/internal/token"
 	"github.com/turnout-events/turnout/notifier/httpapi"
 	"github.com/turnout-events/turnout/notifier/mail"
 	"github.com/turnout-events/turnout/notifier/pgstore"
-	"github.com/turnout-events/turnout/notifier/template"
 )
 
 // Config is what the environment sets.
@@ -40,14 +38,7 @@ type Config struct {
 	OpsAddr string `env:"TURNOUT_NOTIFIER_OPS_ADDR" envDefault:"127.0.0.1:9083"`
 	// PublicURL is the origin of the pages, as guests reach it: mail links to it.
 	PublicURL string `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
-	// MailFrom is the sender's address; the organizer's name goes before it.
-	MailFrom string `env:"TURNOUT_MAIL_FROM" envDefault:"Turnout <no-reply@turnout.localhost>"`
-	// SMTPAddr is host:port of the SMTP server; the default is the built-in inbox.
-	SMTPAddr     string `env:"TURNOUT_SMTP_ADDR" envDefault:"127.0.0.1:2525"`
-	SMTPUser     string `env:"TURNOUT_SMTP_USER"`
-	SMTPPassword string `env:"TURNOUT_SMTP_PASSWORD"`
-	// SMTPTLS is none, starttls or tls.
-	SMTPTLS string `env:"TURNOUT_SMTP_TLS" envDefault:"none"`
+	Mail      mail.Config
 	// Workers is how many mails go at the same time.
 	Workers int `env:"TURNOUT_NOTIFIER_WORKERS" envDefault:"8"`
 	// Tick is how often due notices are looked for; 10 ms to 500 ms.
@@ -125,7 +116,8 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	}
 	channel := deps.Channel
 	if channel == nil {
-		if channel, err = mailChannel(cfg, deps.Ring, links); err != nil {
+		// A message must fit into half a lease.
+		if channel, err = mail.NewChannel(cfg.Mail, cfg.PublicURL, min(15*time.Second, cfg.Lease/2), deps.Ring, links, deps.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -150,37 +142,11 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 		MessageID: func(noticeID string) string { return noticeID }, PublicURL: cfg.PublicURL,
 	}
 	if m, ok := channel.(*mail.Channel); ok {
-		api.MessageID = m.Writer.MessageID
+		api.MessageID = m.MessageID
 	}
 	api.Routes(n.server.Engine())
 	n.server.AddCheck("postgres", deps.Pool.Ping)
 	return n, nil
-}
-
-func mailChannel(cfg Config, ring *seal.Keyring, links *mail.Links) (Channel, error) {
-	words, err := template.New()
-	if err != nil {
-		return nil, err
-	}
-	manage, err := token.NewManager(ring)
-	if err != nil {
-		return nil, err
-	}
-	tickets, err := token.NewTickets(ring)
-	if err != nil {
-		return nil, err
-	}
-	writer, err := mail.NewWriter(mail.WriterConfig{PublicURL: cfg.PublicURL, From: cfg.MailFrom}, words, manage, tickets, links)
-	if err != nil {
-		return nil, err
-	}
-	server, err := mail.NewServer(mail.ServerConfig{
-		Addr: cfg.SMTPAddr, User: cfg.SMTPUser, Password: cfg.SMTPPassword, TLS: cfg.SMTPTLS, Timeout: min(15*time.Second, cfg.Lease/2),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &mail.Channel{Writer: writer, Server: server}, nil
 }
 
 // holderName tells claims of this process from those of others, also of an

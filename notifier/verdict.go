@@ -3,7 +3,6 @@ package notifier
 import (
 	"errors"
 	"hash/fnv"
-	"sync"
 	"time"
 
 	"github.com/turnout-events/turnout/notifier/notice"
@@ -27,12 +26,15 @@ func verdict(n *notice.Notice, err error, now time.Time) pgstore.Result {
 	var (
 		refusal    *notice.Refusal
 		impossible *notice.Impossible
+		later      *notice.Later
 	)
 	switch {
 	case err == nil:
 		return pgstore.Result{State: notice.Sent, Outcome: "accepted", Tried: true, Finished: now}
 	case errors.As(err, &impossible):
 		return pgstore.Result{State: notice.Void, Outcome: impossible.Reason, Finished: now}
+	case errors.As(err, &later):
+		return pgstore.Result{State: notice.Planned, Outcome: "rate-limited", NextAt: now.Add(later.After)}
 	case errors.Is(err, notice.ErrUnreachable):
 		return pgstore.Result{State: notice.Planned, Outcome: notice.ErrUnreachable.Error()}
 	case errors.As(err, &refusal):
@@ -65,36 +67,4 @@ func backOff(n *notice.Notice) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(n.ID))
 	return pause + pause*time.Duration(h.Sum32()%256)/1024 // up to a quarter more
-}
-
-// breaker keeps a channel from being hammered while its other side is away.
-// Nothing is claimed while it is open.
-type breaker struct {
-	mu    sync.Mutex
-	until time.Time
-	pause time.Duration
-}
-
-const breakerMax = 15 * time.Second
-
-func (b *breaker) open(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return now.Before(b.until)
-}
-
-func (b *breaker) failed(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now.Before(b.until) {
-		return // the others that were under way fail too: one failure
-	}
-	b.pause = min(max(2*b.pause, 500*time.Millisecond), breakerMax)
-	b.until = now.Add(b.pause)
-}
-
-func (b *breaker) worked() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.pause, b.until = 0, time.Time{}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/migrations"
+	"github.com/turnout-events/turnout/notifier/mail"
 )
 
 // world is one event, its guests and a notifier, with a clock that the test
@@ -94,8 +95,7 @@ func newWorld(t testing.TB) *world {
 		guests: map[string]*contract.RSVP{},
 	}
 	w.cfg = Config{
-		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", MailFrom: "Turnout <mail@turnout.example>",
-		SMTPAddr: w.ledger.addr, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute,
+		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute,
 	}
 	capacity := 100
 	w.event = contract.Event{

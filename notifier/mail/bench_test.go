@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"io"
 	"testing"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -14,11 +13,7 @@ func BenchmarkMessage(b *testing.B) {
 	w := testWriter(b)
 	d := goldenDelivery(notice.Reminder, "en")
 	for b.Loop() {
-		m, err := w.Message(d, contract.Personal{Name: "Zoë", Email: "zoe@example.org"}, goldenNow)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := m.WriteTo(io.Discard); err != nil {
+		if _, err := w.Letter(d, contract.Personal{Name: "Zoë", Email: "zoe@example.org"}, goldenNow); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/seal"
-	"github.com/turnout-events/turnout/internal/token"
 	"github.com/turnout-events/turnout/notifier/notice"
 	"github.com/turnout-events/turnout/notifier/template"
 )
@@ -31,23 +30,11 @@ func testWriter(t testing.TB) *Writer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words, err := template.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	manage, err := token.NewManager(ring)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tickets, err := token.NewTickets(ring)
-	if err != nil {
-		t.Fatal(err)
-	}
 	links, err := NewLinks(ring)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewWriter(WriterConfig{PublicURL: "https://turnout.example/", From: "Turnout <mail@turnout.example>"}, words, manage, tickets, links)
+	w, err := NewWriter(Config{From: "Turnout <mail@turnout.example>"}, "https://turnout.example/", ring, links)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,15 +107,11 @@ func TestGoldenMails(t *testing.T) {
 				if kind == notice.Reminder {
 					now = d.Event.Body.StartsAt.Add(-24 * time.Hour)
 				}
-				m, err := w.Message(d, contract.Personal{Name: "Zoë O'Neil", Email: "zoe@example.org"}, now)
+				l, err := w.Letter(d, contract.Personal{Name: "Zoë O'Neil", Email: "zoe@example.org"}, now)
 				if err != nil {
 					t.Fatal(err)
 				}
-				var raw bytes.Buffer
-				if _, err := m.WriteTo(&raw); err != nil {
-					t.Fatal(err)
-				}
-				compare(t, filepath.Join("testdata", language, string(kind)+".txt"), flatten(t, raw.Bytes()))
+				compare(t, filepath.Join("testdata", language, string(kind)+".txt"), flatten(t, l.Raw))
 			})
 		}
 	}

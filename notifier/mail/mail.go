@@ -5,7 +5,6 @@ package mail
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	netmail "net/mail"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/token"
 	"github.com/turnout-events/turnout/notifier/notice"
 	"github.com/turnout-events/turnout/notifier/template"
@@ -28,39 +28,71 @@ type Writer struct {
 	links   *Links
 	base    string // the origin of the pages, without a slash at the end
 	from    *netmail.Address
+	bounces string // where bounces go; empty: to from
 	domain  string // of message ids
+	signing *signing
 }
 
-// WriterConfig is what mail says about its sender.
-type WriterConfig struct {
-	// PublicURL is the origin of the pages, as guests reach it.
-	PublicURL string
-	// From is the sender's address; the organizer's name goes before it.
-	From string
-}
-
-// NewWriter checks the settings.
-func NewWriter(cfg WriterConfig, words *template.Writer, manage *token.Manager, tickets *token.Tickets, links *Links) (*Writer, error) {
+// NewWriter checks the settings. publicURL is the origin of the pages, as
+// guests reach it.
+func NewWriter(cfg Config, publicURL string, ring *seal.Keyring, links *Links) (*Writer, error) {
 	from, err := netmail.ParseAddress(cfg.From)
 	if err != nil {
 		return nil, fmt.Errorf("mail: TURNOUT_MAIL_FROM %q is not an address", cfg.From)
 	}
-	draw, err := newPictures()
-	if err != nil {
+	w := &Writer{base: strings.TrimSuffix(publicURL, "/"), from: from, domain: domainOf(from.Address), links: links}
+	if cfg.Bounces != "" {
+		bounces, err := netmail.ParseAddress(cfg.Bounces)
+		if err != nil {
+			return nil, fmt.Errorf("mail: TURNOUT_MAIL_BOUNCES %q is not an address", cfg.Bounces)
+		}
+		w.bounces = bounces.Address
+	}
+	if w.words, err = template.New(); err != nil {
 		return nil, err
 	}
-	at := strings.LastIndexByte(from.Address, '@')
-	return &Writer{
-		words: words, manage: manage, tickets: tickets, draw: draw, links: links,
-		base: strings.TrimSuffix(cfg.PublicURL, "/"), from: from, domain: from.Address[at+1:],
-	}, nil
+	if w.manage, err = token.NewManager(ring); err != nil {
+		return nil, err
+	}
+	if w.tickets, err = token.NewTickets(ring); err != nil {
+		return nil, err
+	}
+	if w.draw, err = newPictures(); err != nil {
+		return nil, err
+	}
+	if w.signing, err = newSigning(cfg); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // NoAddress is why a notice to a guest without a usable address is void.
 const NoAddress = "no-address"
 
-// Message writes the message of a delivery to the guest whose data are p.
-func (w *Writer) Message(d *notice.Delivery, p contract.Personal, now time.Time) (*gomail.Msg, error) {
+// Letter writes the letter of a delivery to the guest whose data are p, signed
+// if mail is signed here.
+func (w *Writer) Letter(d *notice.Delivery, p contract.Personal, now time.Time) (*Letter, error) {
+	m, err := w.message(d, p, now)
+	if err != nil {
+		return nil, err
+	}
+	var raw bytes.Buffer
+	if _, err := m.WriteTo(&raw); err != nil {
+		return nil, fmt.Errorf("write mail: %w", err)
+	}
+	l := &Letter{From: w.from.Address, To: m.GetTo()[0].Address, Raw: raw.Bytes()}
+	if w.bounces != "" {
+		l.From = VERP(w.bounces, d.Notice.ID)
+	}
+	if w.signing != nil {
+		if l.Raw, err = w.signing.sign(l.Raw); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (w *Writer) message(d *notice.Delivery, p contract.Personal, now time.Time) (*gomail.Msg, error) {
 	manage, err := w.manage.Make(d.Guest.RSVPID, d.Guest.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("manage token: %w", err)
@@ -137,6 +169,12 @@ func (w *Writer) address(m *gomail.Msg, d *notice.Delivery, p contract.Personal)
 	return nil
 }
 
+// VERP is the address that bounces of one notice go to: bounces+<id>@domain.
+func VERP(bounces, noticeID string) string {
+	at := strings.LastIndexByte(bounces, '@')
+	return bounces[:at] + "+" + noticeID + bounces[at:]
+}
+
 // hasTicket: whoever has a seat shows a code at the door.
 func hasTicket(d *notice.Delivery) bool {
 	if d.Guest.Status != contract.StatusConfirmed || d.Event.Body.Status != contract.EventPublished {
@@ -164,24 +202,3 @@ func (w *Writer) ticket(m *gomail.Msg, d *notice.Delivery) error {
 	return m.EmbedReader(template.TicketCID, bytes.NewReader(picture),
 		gomail.WithFileContentID(template.TicketCID), gomail.WithFileContentType("image/png"))
 }
-
-// Channel is mail as a way to deliver notices.
-type Channel struct {
-	Writer *Writer
-	Server *Server
-}
-
-// Name is the channel's name in notices.
-func (c *Channel) Name() string { return notice.ChannelMail }
-
-// Deliver writes the mail and hands it to the server.
-func (c *Channel) Deliver(ctx context.Context, d *notice.Delivery, p contract.Personal, now time.Time) error {
-	m, err := c.Writer.Message(d, p, now)
-	if err != nil {
-		return err
-	}
-	return c.Server.Send(ctx, m)
-}
-
-// Close ends the connections.
-func (c *Channel) Close() { c.Server.Close() }

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
+	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,8 +39,9 @@ type ServerConfig struct {
 // Server keeps connections to one SMTP server open between messages. Safe for
 // concurrent use: each message has a connection to itself while it goes.
 type Server struct {
-	client *gomail.Client
-	name   string
+	client  *gomail.Client
+	name    string
+	timeout time.Duration
 
 	mu   sync.Mutex
 	idle []*conn
@@ -72,12 +74,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if timeout == 0 {
 		timeout = 15 * time.Second
 	}
-	// NOOP before and RSET after each message are two round trips that a fresh
-	// transaction on a healthy connection does not need; an unhealthy one fails
-	// at MAIL and is dialled anew.
-	options := []gomail.Option{
-		gomail.WithPort(port), gomail.WithTimeout(timeout), gomail.WithoutNoop(), gomail.WithoutRset(),
-	}
+	options := []gomail.Option{gomail.WithPort(port), gomail.WithTimeout(timeout)}
 	switch cfg.TLS {
 	case TLSNone, "":
 		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
@@ -96,44 +93,46 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("smtp: %w", err)
 	}
-	return &Server{client: client, name: cfg.Addr}, nil
+	return &Server{client: client, name: cfg.Addr, timeout: timeout}, nil
 }
 
 // Name is for logs and metrics.
 func (s *Server) Name() string { return s.name }
 
-// Send hands the message over. Nil means that the server has taken it (250
+// Letter is a written message and its envelope.
+type Letter struct {
+	From string // of the envelope: bounces go there
+	To   string
+	Raw  []byte
+}
+
+// Send hands the letter over. Nil means that the server has taken it (250
 // after the data). Otherwise it is a *notice.Refusal, notice.ErrUnreachable or
 // notice.ErrInDoubt.
-func (s *Server) Send(ctx context.Context, m *gomail.Msg) error {
+func (s *Server) Send(ctx context.Context, l *Letter) error {
 	for {
 		c, fresh, err := s.take(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
 		}
-		err = s.client.SendWithSMTPClient(c.c, m)
-		if m.IsDelivered() {
+		stage, err := s.converse(c.c, l)
+		if err == nil {
 			s.put(c)
 			return nil
 		}
-		var send *gomail.SendError
-		if !errors.As(err, &send) {
-			_ = c.c.Close()
-			return fmt.Errorf("%w: %w", notice.ErrInDoubt, err)
-		}
-		// 421 is the server saying good-bye, not an opinion on the message.
-		if code := send.ErrorCode(); code >= 400 && code != 421 {
-			s.put(c) // it still talks to us: RSET was sent
-			return refusal(send)
+		if refused := refusal(err); refused != nil {
+			if stage < stageDone && c.c.Reset() != nil {
+				_ = c.c.Close()
+			} else {
+				s.put(c)
+			}
+			return refused
 		}
 		_ = c.c.Close()
-		switch send.Reason {
-		case gomail.ErrConnCheck, gomail.ErrSMTPMailFrom:
-			if !fresh {
-				continue // it had hung up on an idle connection
-			}
-			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
-		case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData:
+		switch {
+		case stage == stageMail && !fresh:
+			continue // it had hung up on an idle connection
+		case stage < stageData:
 			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
 		default:
 			return fmt.Errorf("%w: %w", notice.ErrInDoubt, err)
@@ -141,12 +140,53 @@ func (s *Server) Send(ctx context.Context, m *gomail.Msg) error {
 	}
 }
 
-// refusal keeps the codes of a reply; its text stays out, because servers put
-// the address into it.
-func refusal(send *gomail.SendError) *notice.Refusal {
-	words := fmt.Sprintf("smtp %d %s", send.ErrorCode(), send.EnhancedStatusCode())
-	return &notice.Refusal{Permanent: send.ErrorCode() >= 500, Words: strings.TrimSpace(words)}
+// The stages of a letter's conversation. From stageData on the server may have
+// enough of it to take it.
+const (
+	stageMail = iota
+	stageRcpt
+	stageAsk
+	stageData
+	stageDone
+)
+
+func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
+	if err := c.UpdateDeadline(s.timeout); err != nil {
+		return stageMail, err
+	}
+	if err := c.Mail(l.From); err != nil {
+		return stageMail, err
+	}
+	if err := c.Rcpt(l.To); err != nil {
+		return stageRcpt, err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return stageAsk, err
+	}
+	if _, err := w.Write(l.Raw); err != nil {
+		return stageData, err
+	}
+	return stageDone, w.Close() // sends the final dot and reads the answer
 }
+
+// refusal keeps the codes of a reply; its text stays out, because servers put
+// the address into it. Nil: it was not a reply, or the server's good-bye (421),
+// which is no opinion on the letter.
+func refusal(err error) *notice.Refusal {
+	var reply *textproto.Error
+	if !errors.As(err, &reply) || reply.Code < 400 || reply.Code == 421 {
+		return nil
+	}
+	words := "smtp " + strconv.Itoa(reply.Code)
+	if code := enhancedCode.FindString(reply.Msg); code != "" {
+		words += " " + code
+	}
+	return &notice.Refusal{Permanent: reply.Code >= 500, Words: words}
+}
+
+// enhancedCode is what RFC 2034 puts before the text of a reply.
+var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
 // take gives an idle connection or a new one.
 func (s *Server) take(ctx context.Context) (c *conn, fresh bool, err error) {

@@ -3,6 +3,7 @@ package notice
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // What a channel can say instead of "done". Words are stored and shown, so
@@ -23,6 +24,12 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return r.Words }
+
+// Later means that the notice was not tried because something limits how much
+// may go now: a rate per recipient domain.
+type Later struct{ After time.Duration }
+
+func (l *Later) Error() string { return fmt.Sprintf("not before %s", l.After) }
 
 // Impossible means that the notice can never be delivered; Reason says why it
 // becomes void.
