@@ -158,7 +158,11 @@ func TestGuestsSignInByMailedLink(t *testing.T) {
 	if got := r.export("Guest "+session, nil); len(got.Items) != 2 {
 		t.Errorf("export by session: %d answers, want 2", len(got.Items))
 	}
-	r.do(request{method: "DELETE", path: "/v1/rsvps/" + last.text("id"), auth: "Guest " + session}).want(http.StatusUnauthorized)
+	// A session manages the answers of its address, and of no other.
+	stranger := r.answer(two, "bob", 1).want(http.StatusCreated)
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + stranger.text("id"), auth: "Guest " + session}).want(http.StatusNotFound)
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + last.text("id"), auth: "Guest " + link}).want(http.StatusUnauthorized)
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + last.text("id"), auth: "Guest " + session}).want(http.StatusOK)
 	r.do(request{method: "POST", path: "/v1/privacy/erase", auth: "Guest " + session}).want(http.StatusOK)
 	if got := r.export("Guest "+session, nil); len(got.Items) != 0 {
 		t.Errorf("after erasing: %d answers", len(got.Items))

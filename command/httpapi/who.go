@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -83,13 +84,13 @@ func guestToken(c *gin.Context) string {
 type answerer struct {
 	actor rsvp.Actor
 	row   *rsvp.Row
-	token string // the guest's own manage token; "" for a member
+	token string // what the guest showed; "" for a member
 }
 
 var errGuestToken = fault.ErrUnauthorized.Detailf("The manage token is not valid, or no longer.")
 
-// answerOf lets the guest of the RSVP in the path pass, with its manage token,
-// and members with one of the roles (nil: none). For others there is no such RSVP.
+// answerOf lets the guest of the RSVP in the path pass, with a manage token or
+// a session, and members with one of the roles (nil: none). For others there is no such RSVP.
 func (a *API) answerOf(c *gin.Context, rsvpID string, roles []string) (answerer, error) {
 	if text := guestToken(c); text != "" {
 		return a.guestOf(c, rsvpID, text)
@@ -112,10 +113,11 @@ func (a *API) answerOf(c *gin.Context, rsvpID string, roles []string) (answerer,
 		a.Organizations.Allow(c.Request.Context(), row.RSVP.OrganizationID, accountID, roles...)
 }
 
+// guestOf takes the RSVP's own manage token, or the session of its address.
 func (a *API) guestOf(c *gin.Context, rsvpID, text string) (answerer, error) {
 	holder, epoch, err := a.manager.Verify(text)
 	if err != nil {
-		return answerer{}, errGuestToken.Because(err)
+		return a.guestBySession(c, rsvpID, text)
 	}
 	if holder != rsvpID {
 		return answerer{}, fault.ErrNotFound
@@ -128,4 +130,19 @@ func (a *API) guestOf(c *gin.Context, rsvpID, text string) (answerer, error) {
 		return answerer{}, errGuestToken
 	}
 	return answerer{actor: rsvp.GuestActor(rsvpID), row: row, token: text}, nil
+}
+
+func (a *API) guestBySession(c *gin.Context, rsvpID, text string) (answerer, error) {
+	address, err := a.sessions.VerifySession(text, a.Now())
+	if err != nil {
+		return answerer{}, errGuestToken.Because(err)
+	}
+	if !id.Valid(rsvpID) {
+		return answerer{}, fault.ErrNotFound
+	}
+	row, err := a.Store.RSVP(c.Request.Context(), rsvpID)
+	if err == nil && !bytes.Equal(row.EmailHMAC, address) {
+		err = fault.ErrNotFound // somebody else's, or erased
+	}
+	return answerer{actor: rsvp.GuestActor(rsvpID), row: row, token: text}, err
 }
