@@ -36,7 +36,7 @@ func subcommands() []subcommand {
 		{"dlq", "list, show and redrive dead letters", dlq},
 		{"rebuild", "fill a read store, or one event of it, from the log", rebuild},
 		{"seed", "load events and answers through the API", runSeed},
-		{"verify", "audit the log, the rows and every store; with --oracle FILE, the search", verify},
+		{"verify", "audit the log, the rows and every store; with --oracle FILE, the search; with --analytics, the figures", verify},
 	}
 }
 

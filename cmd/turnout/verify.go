@@ -37,6 +37,8 @@ func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	for _, a := range args {
 		if name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "="); name == "oracle" || name == "events" {
 			return verifySearch(ctx, args, stdout, stderr)
+		} else if name == "analytics" {
+			return verifyAnalytics(ctx, args, stdout, stderr)
 		}
 	}
 	f := flags("verify", stderr)

@@ -129,7 +129,7 @@ func (q GuestQuery) body(after []any) object {
 		filter = append(filter, object{"prefix": object{"search": object{"value": w}}})
 	}
 	body := object{
-		"size": q.Limit, "track_total_hits": true, "query": object{"bool": object{"filter": filter}}, "sort": q.order(),
+		"size": q.Limit + 1, "track_total_hits": true, "query": object{"bool": object{"filter": filter}}, "sort": q.order(),
 	}
 	if after != nil {
 		body["search_after"] = after
@@ -174,15 +174,16 @@ func (s *Stores) Guests(ctx context.Context, q GuestQuery, cursorText string) (G
 		return GuestPage{}, searched("search guests", err)
 	}
 	p := GuestPage{Items: make([]document.Guest, 0, len(r.Hits)), Total: r.Total}
-	for _, hit := range r.Hits {
+	hits := r.Hits[:min(len(r.Hits), q.Limit)]
+	for _, hit := range hits {
 		var g document.Guest
 		if err := json.Unmarshal(hit.Source, &g); err != nil {
 			return p, fmt.Errorf("guest document %s: %w", hit.ID, err)
 		}
 		p.Items = append(p.Items, g)
 	}
-	if n := len(r.Hits); n > 0 && n == q.Limit {
-		at.After = r.Hits[n-1].Sort
+	if len(hits) < len(r.Hits) {
+		at.After = hits[len(hits)-1].Sort
 		p.NextCursor, err = at.encode()
 	}
 	return p, err

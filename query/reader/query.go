@@ -201,7 +201,8 @@ func facets() object {
 	}
 }
 
-// body is the whole request.
+// body is the whole request. It asks for one more than the page, to know whether
+// there is a next one.
 func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 	must, should, none := s.words(fuzzy)
 	query := object{"filter": s.filters(now)}
@@ -212,7 +213,7 @@ func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 		query["should"] = should
 	}
 	body := object{
-		"size": s.Limit, "track_total_hits": true, "query": object{"bool": query},
+		"size": s.Limit + 1, "track_total_hits": true, "query": object{"bool": query},
 		"sort": s.order(), "aggs": facets(), "_source": []string{"event", "seats", "version"},
 	}
 	if s.Lean {

@@ -82,7 +82,8 @@ func (s *Stores) search1(ctx context.Context, q Search, at cursor, after []any) 
 
 func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 	p := Page{Items: make([]Found, 0, len(r.Hits)), Total: r.Total, Fuzzy: at.Fuzzy && r.Total > 0}
-	for _, hit := range r.Hits {
+	hits := r.Hits[:min(len(r.Hits), s.Limit)]
+	for _, hit := range hits {
 		var doc struct {
 			Event   json.RawMessage   `json:"event"`
 			Seats   contract.Counters `json:"seats"`
@@ -104,8 +105,8 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 	if p.Facets, err = countsOf(r.Aggregations); err != nil {
 		return p, err
 	}
-	if n := len(r.Hits); n > 0 && n == s.Limit {
-		at.After = r.Hits[n-1].Sort
+	if len(hits) < len(r.Hits) {
+		at.After = hits[len(hits)-1].Sort
 		p.NextCursor, err = at.encode()
 	}
 	return p, err

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/testkit"
+)
+
+// Every figure of the analytics is what a plain count in Postgres gives, over
+// answers of every kind; and the check finds a figure that is wrong.
+func TestAnalyticsAgreeWithTheLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serveHere()
+	w.organizer()
+	var events []string
+	for i := range 3 {
+		id, _ := w.event("Counted "+strconv.Itoa(i), 20*24*time.Hour, map[string]any{"capacity": 3})
+		events = append(events, id)
+	}
+	for i := range 24 {
+		var r struct {
+			ID          string
+			ManageToken string `json:"manage_token"`
+		}
+		w.want(201, "POST", "/v1/events/"+events[i%3]+"/rsvps", map[string]any{
+			"name": "g", "email": "g" + strconv.Itoa(i) + "@example.net", "response": []string{"going", "maybe", "going", "not_going"}[i%4], "party_size": 1 + i%2,
+		}, "Idempotency-Key", strconv.Itoa(i), "Authorization", "").decode(t, &r)
+		if i%5 == 0 {
+			w.want(200, "DELETE", "/v1/rsvps/"+r.ID, nil, "Authorization", "Guest "+r.ManageToken)
+		}
+	}
+	s, err := loadFrom[settings](w.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := compareAnalytics(t.Context(), s, 20*time.Second, testkit.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Differ) > 0 || report.Organizations != 1 || report.Events != 3 || report.Figures == 0 {
+		t.Errorf("%+v", report)
+	}
+	// A fact that the log does not have is found.
+	sys, err := newSystem(w.env, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sys.close()
+	es, err := sys.elastic(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := forge(t, es, w.org, events[0]); err != nil {
+		t.Fatal(err)
+	}
+	report, err = compareAnalytics(t.Context(), s, 0, testkit.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(report.Differ, func(d string) bool { return len(d) > 0 }) {
+		t.Error("a forged fact is not found")
+	}
+}
+
+func forge(t *testing.T, es *elastic.Client, org, event string) error {
+	t.Helper()
+	results, err := es.Bulk(t.Context(), []elastic.Op{{Index: document.Facts, ID: "forged", Doc: document.Fact{
+		EventID: event, OrganizationID: org, Type: contract.RSVPConfirmedV1, Status: contract.StatusConfirmed, First: true, PartySize: 1,
+		At: time.Now(), ValidAt: time.Now(), Payload: []byte("{}"),
+	}}})
+	if err != nil {
+		return err
+	}
+	_, err = elastic.Sum(results)
+	return err
+}
