@@ -23,7 +23,7 @@ func BenchmarkDrain(b *testing.B) {
 	}
 	b.ResetTimer()
 	f.start(b, f.connect)
-	testkit.Eventually(b, 2*time.Minute, time.Millisecond, func() error {
+	testkit.Eventually(b, 2*time.Minute, 20*time.Millisecond, func() error {
 		left, err := relay.Pending(b.Context(), f.pool)
 		if err == nil && left.Messages > 0 {
 			err = errLeft

@@ -57,6 +57,11 @@ func (f *fixture) start(t testing.TB, connect func() (message.Publisher, error))
 	t.Helper()
 	cfg := relay.DefaultConfig()
 	cfg.ShareEvery = 100 * time.Millisecond
+	return f.startWith(t, cfg, connect)
+}
+
+func (f *fixture) startWith(t testing.TB, cfg relay.Config, connect func() (message.Publisher, error)) (r *relay.Relay, stop func()) {
+	t.Helper()
 	r, err := relay.New(cfg, relay.Deps{Pool: f.pool, Connect: connect, Log: testkit.Logger(t)})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -67,6 +67,8 @@ type Relay struct {
 	owned   atomic.Uint64 // bit per shard
 	ready   chan struct{}
 	out     message.Publisher
+	// abandoned: a goroutine still holds out, at the end of the process.
+	abandoned bool
 }
 
 // New makes a relay; Run makes it work.
@@ -125,8 +127,44 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.log.WarnContext(ctx, "relay lost its session with Postgres", "error", err)
 		}
 	}
+	if r.abandoned {
+		return nil
+	}
 	return r.disconnect()
 }
+
+// within publishes, and when ctx has ended waits no longer than drainWait: the client of Kafka takes no context and
+// may try for half a minute. What it still gets through is a repeat.
+func (r *Relay) within(ctx context.Context, rows []row) ([]row, error) {
+	type outcome struct {
+		acked []row
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		acked, err := r.publish(ctx, rows)
+		done <- outcome{acked, err}
+	}()
+	select {
+	case o := <-done:
+		return o.acked, o.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(drainWait)
+	defer timer.Stop()
+	select {
+	case o := <-done:
+		return o.acked, o.err
+	case <-timer.C:
+		r.abandoned = true
+		return nil, errAbandoned
+	}
+}
+
+// drainWait leaves the process (process.DrainBound) time for the rest.
+const drainWait = 5 * time.Second
+
+var errAbandoned = errors.New("gave up on Kafka at the end")
 
 // serve makes pass after pass until ctx ends (nil) or the session fails.
 func (r *Relay) serve(ctx context.Context, s *session) error {
@@ -146,7 +184,7 @@ func (r *Relay) serve(ctx context.Context, s *session) error {
 			continue
 		}
 		idle.reset()
-		acked, err := r.publish(ctx, rows)
+		acked, err := r.within(ctx, rows)
 		s.done(acked)
 		if err == nil {
 			failed.reset()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/relay"
+	"github.com/turnout-events/turnout/internal/process"
 	"github.com/turnout-events/turnout/internal/testkit"
 )
 
@@ -230,4 +231,42 @@ func TestLateCommitIsNotPassedOver(t *testing.T) {
 	must(t, <-late)
 	f.drained(t)
 	check(t, f.read(t), last)
+}
+
+// An idle relay is woken by a commit in its process; it need not wait for its poll.
+func TestWake(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	event := f.event(t)
+	cfg := relay.DefaultConfig()
+	cfg.PollMin, cfg.PollMax = time.Hour, time.Hour
+	r, _ := f.startWith(t, cfg, f.connect)
+	f.drained(t)
+	for range 20 {
+		must(t, f.say(t.Context(), event, 1))
+		r.Wake(pgstore.ShardOf(event))
+		f.drained(t)
+	}
+}
+
+// A broker that never answers does not keep the process from ending.
+func TestStopWhileKafkaHangs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	hang, hanging := make(chan struct{}), make(chan struct{}, 100)
+	t.Cleanup(func() { close(hang) })
+	_, stop := f.start(t, f.faulty(func(published bool) error {
+		if !published {
+			hanging <- struct{}{}
+			<-hang
+		}
+		return nil
+	}))
+	f.event(t)
+	<-hanging
+	began := time.Now()
+	stop()
+	if took := time.Since(began); took > process.DrainBound {
+		t.Fatalf("it took %s to stop", took)
+	}
 }
