@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/mail"
@@ -46,9 +45,8 @@ func (w *world) organization(version int64, roles map[string]string) *message.Me
 	return m
 }
 
-// call asks the API and returns the status and the body.
-func (w *world) call(method, path, bearer, body string) (int, string, http.Header) {
-	w.t.Helper()
+// request makes a request to the API.
+func (w *world) request(method, path, bearer, body string) *http.Request {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+bearer)
@@ -56,13 +54,22 @@ func (w *world) call(method, path, bearer, body string) (int, string, http.Heade
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	return r
+}
+
+func (w *world) do(r *http.Request) (int, string) {
+	w.t.Helper()
 	rec := httptest.NewRecorder()
 	w.n.server.Engine().ServeHTTP(rec, r)
-	answer, err := io.ReadAll(rec.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return rec.Code, string(answer), rec.Header()
+	return rec.Code, rec.Body.String()
+}
+
+// call asks the API and returns the status, the body and the headers.
+func (w *world) call(method, path, bearer, body string) (int, string, http.Header) {
+	w.t.Helper()
+	rec := httptest.NewRecorder()
+	w.n.server.Engine().ServeHTTP(rec, w.request(method, path, bearer, body))
+	return rec.Code, rec.Body.String(), rec.Header()
 }
 
 func TestMembersSeeWhatWasSentToWhomAndWhy(t *testing.T) {
@@ -193,5 +200,68 @@ func TestOneClickUnsubscribe(t *testing.T) {
 	var clear int
 	if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM notifier.suppression WHERE source LIKE '%@%'`).Scan(&clear); err != nil || clear != 0 {
 		t.Errorf("an address in clear: %d, %v", clear, err)
+	}
+}
+
+func TestAnOrganizerWritesToGuests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	owner, analyst := newID(t), newID(t)
+	w.hear(w.organization(1, map[string]string{owner: contract.RoleOwner, analyst: contract.RoleAnalyst}))
+	w.publish()
+	w.hear(w.going("ana"), w.guest("bo", contract.RSVPMaybeV1, contract.StatusMaybe, nil),
+		w.guest("cy", contract.RSVPConfirmedV1, contract.StatusConfirmed, func(g *contract.RSVP) { g.Consents.Updates = false }))
+	w.settle()
+	for _, name := range []string{"ana", "bo", "cy"} {
+		w.ledger.forget(name + "@example.org")
+	}
+	path := "/v1/events/" + w.event.ID + "/announcements"
+	words := `{"subject": "Bring a spoon", "body": "There is soup. <b>Hot</b>!", "to": "going"}`
+
+	if status, _, _ := w.call("POST", path, analyst, words); status != 403 {
+		t.Errorf("an analyst announced: %d", status)
+	}
+	for _, bad := range []string{`{"subject": "", "body": "x", "to": "going"}`, `{"subject": "a\nBcc: x", "body": "x", "to": "going"}`,
+		`{"subject": "x", "body": "x", "to": "everybody"}`, `{"subject": "x", "body": " ", "to": "all"}`} {
+		if status, body, _ := w.call("POST", path, owner, bad); status != 400 {
+			t.Errorf("%s: %d %s", bad, status, body)
+		}
+	}
+	var first string
+	for range 2 { // the same request twice is one announcement
+		r := w.request("POST", path, owner, words)
+		r.Header.Set("Idempotency-Key", "spoon")
+		status, body := w.do(r)
+		if status != 202 || !strings.Contains(body, `"recipients":1`) || !strings.Contains(body, `"without_consent":1`) {
+			t.Fatalf("%d %s", status, body)
+		}
+		if first != "" && body != first {
+			t.Errorf("again: %s, first: %s", body, first)
+		}
+		first = body
+	}
+	r := w.request("POST", path, owner, strings.Replace(words, "spoon", "fork", 1))
+	r.Header.Set("Idempotency-Key", "spoon")
+	if status, body := w.do(r); status != 422 {
+		t.Errorf("the key for another request: %d %s", status, body)
+	}
+	w.settle()
+	w.expect("bo")
+	w.expect("cy")
+	for _, e := range w.ledger.all() {
+		if !strings.Contains(string(e.Raw), "List-Unsubscribe:") || !strings.Contains(string(e.Raw), "&lt;b&gt;Hot") {
+			t.Errorf("mail: %s", e.Raw)
+		}
+	}
+	w.expect("ana", "Bring a spoon")
+	if _, body, _ := w.call("GET", path, owner, ""); !strings.Contains(body, `"states":{"sent":1}`) {
+		t.Errorf("list: %s", body)
+	}
+	for i := range 3 {
+		status, body, header := w.call("POST", path, owner, strings.Replace(words, "spoon", "bowl", 1))
+		if i < 2 && status != 202 || i == 2 && (status != 429 || header.Get("Retry-After") == "") {
+			t.Errorf("announcement %d: %d %s", i, status, body)
+		}
 	}
 }

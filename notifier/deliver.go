@@ -133,7 +133,7 @@ func (d *deliverer) pump(ctx context.Context, capacity int) error {
 func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now time.Time) {
 	deliveries, err := d.store.Load(ctx, claimed, now)
 	if err != nil {
-		d.putBack(claimed, now, err)
+		d.putBack(ctx, claimed, now, err)
 		return
 	}
 	ids := make([]string, 0, len(deliveries))
@@ -144,7 +144,7 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 	}
 	keys, err := d.keys.Fetch(ctx, ids)
 	if err != nil {
-		d.putBack(claimed, now, err)
+		d.putBack(ctx, claimed, now, err)
 		return
 	}
 	var ready []job
@@ -158,7 +158,7 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 		for _, j := range ready {
 			claimed = append(claimed, j.d.Notice)
 		}
-		d.putBack(claimed, now, err)
+		d.putBack(ctx, claimed, now, err)
 		return
 	}
 	for _, j := range ready {
@@ -246,8 +246,10 @@ func open(g *notice.Guest, keys seal.DataKeys) (p contract.Personal, reason stri
 }
 
 // putBack returns what was claimed and could not be prepared.
-func (d *deliverer) putBack(claimed []notice.Notice, now time.Time, cause error) {
-	d.log.Warn("cannot prepare notices, trying again", "channel", d.channel.Name(), "count", len(claimed), "error", cause)
+func (d *deliverer) putBack(ctx context.Context, claimed []notice.Notice, now time.Time, cause error) {
+	if ctx.Err() == nil {
+		d.log.WarnContext(ctx, "cannot prepare notices, trying again", "channel", d.channel.Name(), "count", len(claimed), "error", cause)
+	}
 	d.breaker.Failed(now)
 	for i := range claimed {
 		d.finish(&notice.Delivery{Notice: claimed[i]}, pgstore.Result{State: notice.Planned, Outcome: "not-prepared"})

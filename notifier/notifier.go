@@ -45,6 +45,8 @@ type Config struct {
 	Tick time.Duration `env:"TURNOUT_NOTIFIER_TICK" envDefault:"250ms"`
 	// Quiet is how long further news about an answer is gathered after the first.
 	Quiet time.Duration `env:"TURNOUT_NOTIFIER_QUIET" envDefault:"60s"`
+	// HourlyLimit is how many announcements an organization may send within an hour.
+	HourlyLimit int `env:"TURNOUT_NOTIFIER_ANNOUNCEMENTS_PER_HOUR" envDefault:"20"`
 	// Lease is how long a claimed notice belongs to the one who claimed it.
 	Lease time.Duration `env:"TURNOUT_NOTIFIER_LEASE" envDefault:"60s"`
 }
@@ -139,7 +141,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	}, deps.Log)
 	api := &httpapi.API{
 		Store: n.store, Verifier: deps.Verifier, Keys: deps.Keys, Links: links, Now: deps.Clock.Now, Log: deps.Log,
-		MessageID: func(noticeID string) string { return noticeID }, PublicURL: cfg.PublicURL,
+		MessageID: func(noticeID string) string { return noticeID }, HourlyLimit: cfg.HourlyLimit, Wake: n.wake,
 	}
 	if m, ok := channel.(*mail.Channel); ok {
 		api.MessageID = m.MessageID

@@ -95,7 +95,7 @@ func newWorld(t testing.TB) *world {
 		guests: map[string]*contract.RSVP{},
 	}
 	w.cfg = Config{
-		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute,
+		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute, HourlyLimit: 3,
 	}
 	capacity := 100
 	w.event = contract.Event{

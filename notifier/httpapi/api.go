@@ -39,12 +39,18 @@ type API struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	MessageID func(noticeID string) string
-	PublicURL string
+	// HourlyLimit bounds announcements per organization.
+	HourlyLimit int
+	// Wake has due notices looked for at once.
+	Wake func()
 }
 
 // Routes adds all routes of the role.
 func (a *API) Routes(e *gin.Engine) {
 	e.GET("/v1/events/:id/notifications", a.listNotifications)
+	e.POST("/v1/events/:id/announcements", a.announce)
+	e.GET("/v1/events/:id/announcements", a.listAnnouncements)
+	e.DELETE("/v1/events/:id/announcements/:announcement", a.cancelAnnouncement)
 	e.GET("/u/:token", a.showUnsubscribe)
 	e.POST("/u/:token", a.unsubscribe)
 }

@@ -164,9 +164,14 @@ type Detail struct {
 	WasStart  *time.Time `json:"was_start,omitempty"`
 	WasPlace  string     `json:"was_place,omitempty"`
 	WasTitle  string     `json:"was_title,omitempty"`
-	Subject   string     `json:"subject,omitempty"` // of an announcement
-	Body      string     `json:"body,omitempty"`
+	// Announcement is the id of one; its words stand there, not in each row.
+	Announcement string `json:"announcement,omitempty"`
+	Subject      string `json:"-"`
+	Body         string `json:"-"`
 }
+
+// AnnouncementOccurrence is the occurrence of all notices of an announcement.
+func AnnouncementOccurrence(announcementID string) string { return "a/" + announcementID }
 
 // ID derives the id of a notice, the same wherever and however often it is
 // planned: SHA-256 of guest, kind, channel and occurrence, cut to 128 bits.

@@ -15,7 +15,7 @@ import (
 // Load adds to claimed notices what is needed to write them, in one round
 // trip. Guests and events are shared by the deliveries that name them.
 func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time) ([]*notice.Delivery, error) {
-	var events, guests, orgs, answers, reminders, queued []string
+	var events, guests, orgs, answers, reminders, queued, announced []string
 	for i := range claimed {
 		n := &claimed[i]
 		events, guests, orgs = append(events, n.EventID), append(guests, n.RSVPID), append(orgs, n.OrganizationID)
@@ -24,6 +24,9 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		}
 		if n.Kind == notice.Reminder {
 			reminders = append(reminders, n.ID)
+		}
+		if n.Detail.Announcement != "" {
+			announced = append(announced, n.Detail.Announcement)
 		}
 		if n.Kind == notice.Waitlisted {
 			queued = append(queued, n.RSVPID)
@@ -35,6 +38,7 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		byOrg      = map[string]*notice.Organization{}
 		superseded = map[string]bool{}
 		ahead      = map[string]int{}
+		words      = map[string][2]string{}
 	)
 	b := &pgx.Batch{}
 	b.Queue(`SELECT `+eventColumns+` FROM notifier.event e WHERE e.id = ANY($1::uuid[])`, events).Query(func(rows pgx.Rows) (err error) {
@@ -78,12 +82,25 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 			return collectCounts(rows, ahead)
 		})
 	}
+	if len(announced) > 0 {
+		b.Queue(`SELECT id, subject, body FROM notifier.announcement WHERE id = ANY($1::uuid[])`, announced).Query(func(rows pgx.Rows) error {
+			var id, subject, body string
+			_, err := pgx.ForEachRow(rows, []any{&id, &subject, &body}, func() error {
+				words[id] = [2]string{subject, body}
+				return nil
+			})
+			return err
+		})
+	}
 	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("load %d deliveries: %w", len(claimed), err)
 	}
 	out := make([]*notice.Delivery, len(claimed))
 	for i := range claimed {
 		n := claimed[i]
+		if w, there := words[n.Detail.Announcement]; there {
+			n.Detail.Subject, n.Detail.Body = w[0], w[1]
+		}
 		out[i] = &notice.Delivery{
 			Notice: n, Event: byEvent[n.EventID], Guest: byGuest[n.RSVPID], Organization: byOrg[n.OrganizationID],
 			Ahead: ahead[n.RSVPID], Superseded: superseded[n.ID],
