@@ -35,9 +35,12 @@ type Notify struct {
 	Reminders bool `json:"reminders"`
 }
 
+// changed is the body of PATCH /v1/rsvps/{id}. Who comes after all has to
+// answer what had not to be answered with a no.
 type changed struct {
-	Response  string `json:"response"`
-	PartySize int    `json:"party_size"`
+	Response  string           `json:"response"`
+	PartySize int              `json:"party_size"`
+	Answers   map[string]Reply `json:"answers,omitempty"`
 }
 
 type rsvpAnswer struct {
@@ -120,7 +123,7 @@ func (l *loader) send(ctx context.Context, s *Step, e loaded, mine handle) (got 
 		q.Body = l.response(s)
 		return got, l.api.Do(ctx, q, &got)
 	case kindChange:
-		q.Method, q.Body = http.MethodPatch, changed{Response: s.Response, PartySize: s.Party}
+		q.Method, q.Body = http.MethodPatch, changed{Response: s.Response, PartySize: s.Party, Answers: l.replies(s)}
 	case kindCancel:
 		q.Method = http.MethodDelete
 	}
@@ -132,13 +135,17 @@ func (l *loader) send(ctx context.Context, s *Step, e loaded, mine handle) (got 
 }
 
 func (l *loader) response(s *Step) Response {
-	r := l.rows[s.Event]
 	h := sum("consents", s.Event, s.Seat)
 	return Response{
 		Name: s.Who.Name, Email: s.Who.Email, Response: s.Response, PartySize: s.Party,
-		Answers: replies(r.Questions, int(h[0]), s.Response), Locale: "en", TimeZone: l.spans[s.Event].Zone,
-		Consents: Consents{Updates: true, Marketing: h[1]%4 == 0}, Notify: Notify{Reminders: h[2]%10 != 0},
+		Answers: l.replies(s), Locale: "en", TimeZone: l.spans[s.Event].Zone,
+		Consents: Consents{Updates: true, Marketing: h[0]%4 == 0}, Notify: Notify{Reminders: h[1]%10 != 0},
 	}
+}
+
+func (l *loader) replies(s *Step) map[string]Reply {
+	h := sum("replies", s.Event, s.Seat)
+	return replies(l.rows[s.Event].Questions, int(h[0]), s.Response)
 }
 
 // replies answers what must be answered, and every other time the rest.

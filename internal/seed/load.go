@@ -145,14 +145,18 @@ func (l *loader) each(ctx context.Context, do func(context.Context, *Row) error)
 	return ctx.Err()
 }
 
+// laneLength is how many steps may wait for a worker: enough that one busy
+// event does not hold up the others.
+const laneLength = 256
+
 // answer sends the steps. A lane is one worker and what waits for it; what
-// belongs together goes to the same lane and so keeps its order, and short
-// queues keep the order of the whole within workers × queue steps.
+// belongs together goes to the same lane and so keeps its order, and bounded
+// lanes keep the order of the whole within workers × laneLength steps.
 func (l *loader) answer(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	lanes := make([]chan *Step, l.config.Workers)
 	for i := range lanes {
-		lane := make(chan *Step, 16)
+		lane := make(chan *Step, laneLength)
 		lanes[i] = lane
 		g.Go(func() error {
 			for s := range lane {
