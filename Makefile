@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 LOCAL := deploy/local
 
-.PHONY: help run up down reset status test lint build bench measure-start er test-engines test-engines-down
+.PHONY: help run up down reset status test lint build bench bench-go measure-start er test-engines test-engines-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 21
@@ -31,7 +31,10 @@ lint: ## format, vet and lint only
 build: ## bin/turnout
 	go build -o bin/turnout ./cmd/turnout
 
-bench: ## the benchmarks of the rules and codecs
+bench: ## measure against baselines in the same run (SCENARIO=hot; all without a name), JSON under loadtest/results
+	@$(LOCAL)/engines.sh --test up >/dev/null && go run ./loadtest -scenario "$(or $(SCENARIO),all)" $(ARGS)
+
+bench-go: ## the benchmarks of the rules and codecs
 	go test -run '^$$' -bench . -benchmem ./...
 
 measure-start: ## time a first and a second start, and weigh the memory (ARGS=--fetch: fetch all anew)

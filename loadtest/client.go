@@ -94,8 +94,8 @@ func (c *client) organizer(ctx context.Context) (string, error) {
 	return org.ID, err
 }
 
-// event creates and publishes one; nil capacity is unlimited.
-func (c *client) event(ctx context.Context, org, title string, capacity *int) (string, error) {
+// event creates and publishes one; nil capacity is unlimited, an empty waitlist policy is the default.
+func (c *client) event(ctx context.Context, org, title string, capacity *int, waitlist string) (string, error) {
 	start := time.Now().Add(60 * 24 * time.Hour).Truncate(time.Hour)
 	var e struct {
 		ID string `json:"id"`
@@ -103,6 +103,9 @@ func (c *client) event(ctx context.Context, org, title string, capacity *int) (s
 	body := map[string]any{
 		"organization_id": org, "title": title, "starts_at": start, "ends_at": start.Add(2 * time.Hour), "time_zone": "Europe/Berlin",
 		"capacity": capacity, "max_party": 4, "venue": map[string]any{"city": "Potsdam", "country": "DE"},
+	}
+	if waitlist != "" {
+		body["waitlist_policy"] = waitlist
 	}
 	if _, err := c.call(ctx, http.MethodPost, "/v1/events", body, &e); err != nil {
 		return "", err

@@ -29,7 +29,7 @@ func flow(ctx context.Context, o options) ([]row, error) {
 	}
 	events := make([]string, o.events)
 	for i := range events {
-		if events[i], err = c.event(ctx, org, fmt.Sprintf("Load test %s, number %d", c.run, i), nil); err != nil {
+		if events[i], err = c.event(ctx, org, fmt.Sprintf("Load test %s, number %d", c.run, i), nil, ""); err != nil {
 			return nil, err
 		}
 	}

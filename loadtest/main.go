@@ -14,20 +14,28 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/turnout-events/turnout/loadtest/baseline"
 )
 
 // scenario is one measurement.
 type scenario struct {
 	name    string
 	summary string
+	block   time.Duration // its own length of a block
+	running bool          // loads a system that somebody started, at -url; the others start their own
 	run     func(ctx context.Context, o options) ([]row, error)
 }
 
 func scenarios() []scenario {
 	return []scenario{
-		{"flow", "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it", flow},
+		{name: "hot", summary: "RSVPs/s on one event, against the textbook handler and a no-op", block: 4 * time.Second, run: hot},
+		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
+			block: 30 * time.Second, running: true, run: flow},
 	}
 }
 
@@ -37,11 +45,21 @@ type options struct {
 	rate     int           // requests a second, open loop
 	duration time.Duration // of each block
 	events   int
+	rounds   int    // of interleaved blocks
+	conns    []int  // closed loops
+	stores   string // that verify compares
+	turnout  string // a built binary; empty builds one
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	args := os.Args[1:]
+	var err error
+	if len(args) > 0 && args[0] == "baseline" { // the load starts itself again as the server to compare with
+		err = baseline.Main(ctx, args[1:])
+	} else {
+		err = run(ctx, args)
+	}
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		_, _ = fmt.Fprintln(os.Stderr, "loadtest:", err)
@@ -51,12 +69,16 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("loadtest", flag.ContinueOnError)
-	name := f.String("scenario", "", "only this one; empty lists them")
+	name := f.String("scenario", "", "only this one, or all; empty lists them")
 	o := options{}
 	f.StringVar(&o.url, "url", "http://127.0.0.1:8080", "the origin to load; loopback only")
 	f.IntVar(&o.rate, "rate", 100, "requests a second where the load is an open loop")
-	f.DurationVar(&o.duration, "duration", 30*time.Second, "length of each block")
+	f.DurationVar(&o.duration, "duration", 0, "length of each block; 0: the scenario's own")
 	f.IntVar(&o.events, "events", 20, "events that share the load")
+	f.IntVar(&o.rounds, "rounds", 4, "interleaved blocks of each arm")
+	f.StringVar(&o.stores, "stores", "kafka,availability,listing,guestlist", "what verify compares in the end; none: the log alone")
+	f.StringVar(&o.turnout, "turnout", "", "the turnout binary; empty builds it")
+	conns := f.String("conns", "64,256,1024", "connections of the closed loops")
 	out := f.String("out", "loadtest/results", "folder for the JSON; empty keeps none")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -64,29 +86,52 @@ func run(ctx context.Context, args []string) error {
 	if err := loopback(o.url); err != nil {
 		return err
 	}
-	for _, s := range scenarios() {
-		if *name == "" {
-			fmt.Printf("  %-10s %s\n", s.name, s.summary)
-			continue
+	for _, n := range strings.Split(*conns, ",") {
+		c, err := strconv.Atoi(n)
+		if err != nil || c < 1 {
+			return fmt.Errorf("-conns: %q is not a number of connections", n)
 		}
-		if s.name != *name {
-			continue
-		}
-		rows, err := s.run(ctx, o)
-		if err != nil {
-			return fmt.Errorf("scenario %s: %w", s.name, err)
-		}
-		r := newResult(s.name, args, rows)
-		r.print(os.Stdout)
-		if *out == "" {
-			return nil
-		}
-		return r.save(filepath.Join(*out, s.name+".json"))
+		o.conns = append(o.conns, c)
 	}
-	if *name != "" {
+	known := false
+	for _, s := range scenarios() {
+		switch *name {
+		case "":
+			fmt.Printf("  %-10s %s\n", s.name, s.summary)
+		case s.name, allOfThem:
+			known = true
+			if s.running && *name == allOfThem {
+				fmt.Printf("%s loads a running system: start one and name it\n", s.name)
+				continue
+			}
+			if err := measure(ctx, s, o, args, *out); err != nil {
+				return fmt.Errorf("scenario %s: %w", s.name, err)
+			}
+		}
+	}
+	if *name != "" && !known {
 		return fmt.Errorf("there is no scenario %q", *name)
 	}
 	return nil
+}
+
+const allOfThem = "all"
+
+func measure(ctx context.Context, s scenario, o options, args []string, out string) error {
+	if o.duration == 0 {
+		o.duration = s.block
+	}
+	before := loadAverage()
+	rows, err := s.run(ctx, o)
+	if err != nil {
+		return err
+	}
+	r := newResult(s.name, args, before, rows)
+	r.print(os.Stdout)
+	if out == "" {
+		return nil
+	}
+	return r.save(filepath.Join(out, s.name+".json"))
 }
 
 // loopback keeps a typing error from loading somebody else's server.

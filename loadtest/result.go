@@ -24,6 +24,31 @@ type row struct {
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
 	N      int64   `json:"n"` // samples behind it
+	// Goal is what the median is to reach, if there is one, and Met whether it does.
+	Goal string `json:"goal,omitempty"`
+	Met  *bool  `json:"met,omitempty"`
+}
+
+func (r row) atLeast(v float64) row { return r.want(fmt.Sprintf("≥ %g", v), r.Median >= v) }
+func (r row) atMost(v float64) row  { return r.want(fmt.Sprintf("≤ %g", v), r.Median <= v) }
+func (r row) exactly(v float64) row { return r.want(fmt.Sprintf("= %g", v), r.Low == v && r.High == v) }
+
+// want without a sample is not met: what was not measured proves nothing.
+func (r row) want(goal string, met bool) row {
+	met = met && r.N > 0
+	r.Goal, r.Met = goal, &met
+	return r
+}
+
+func (r row) verdict() string {
+	switch {
+	case r.Met == nil:
+		return ""
+	case *r.Met:
+		return r.Goal + " met"
+	default:
+		return r.Goal + " NOT met"
+	}
 }
 
 // result is what a run leaves behind.
@@ -42,14 +67,16 @@ type machine struct {
 	Memory string `json:"memory"`
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
+	// Load is the load average before and after: on a busy machine only ratios tell.
+	Load [2]string `json:"load"`
 }
 
-func newResult(name string, args []string, rows []row) result {
+func newResult(name string, args []string, loadBefore string, rows []row) result {
 	return result{
 		Scenario: name, Args: args, At: time.Now().UTC().Truncate(time.Second), Commit: commit(), Rows: rows,
 		Machine: machine{
 			CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Memory: field("/proc/meminfo", "MemTotal"),
-			Kernel: output("uname", "-r"), Go: runtime.Version(),
+			Kernel: output("uname", "-r"), Go: runtime.Version(), Load: [2]string{loadBefore, loadAverage()},
 		},
 	}
 }
@@ -61,6 +88,15 @@ func commit() string {
 		c += " with changes"
 	}
 	return c
+}
+
+// loadAverage is of the last 1, 5 and 15 minutes.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if f := strings.Fields(string(b)); err == nil && len(f) >= 3 {
+		return strings.Join(f[:3], " ")
+	}
+	return "unknown"
 }
 
 func output(name string, args ...string) string {
@@ -87,11 +123,12 @@ func field(file, key string) string {
 }
 
 func (r result) print(w io.Writer) {
-	_, _ = fmt.Fprintf(w, "%s · %s · %s, %d cores · commit %s\n", r.Scenario, r.At.Format(time.RFC3339), r.Machine.CPU, r.Machine.Cores, r.Commit)
+	_, _ = fmt.Fprintf(w, "%s · %s · %s, %d cores · load %s → %s · commit %s\n",
+		r.Scenario, r.At.Format(time.RFC3339), r.Machine.CPU, r.Machine.Cores, r.Machine.Load[0], r.Machine.Load[1], r.Commit)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "figure\tmedian\tlow\thigh\tsamples\t")
+	_, _ = fmt.Fprintln(t, "figure\tmedian\tlow\thigh\tsamples\tgoal\t")
 	for _, row := range r.Rows {
-		_, _ = fmt.Fprintf(t, "%s (%s)\t%.2f\t%.2f\t%.2f\t%d\t\n", row.Name, row.Unit, row.Median, row.Low, row.High, row.N)
+		_, _ = fmt.Fprintf(t, "%s (%s)\t%.2f\t%.2f\t%.2f\t%d\t%s\t\n", row.Name, row.Unit, row.Median, row.Low, row.High, row.N, row.verdict())
 	}
 	_ = t.Flush()
 }

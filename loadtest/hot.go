@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/turnout-events/turnout/loadtest/wire"
+)
+
+// warm is the part of a block that is not measured.
+const warm = 500 * time.Millisecond
+
+// arms are the servers that a scenario compares.
+type arms struct {
+	*world
+	turnout, noop, textbook *child
+	pool                    int // of the textbook: the best of the sweep
+}
+
+// newArms starts Turnout's command role alone, and the baselines.
+func newArms(ctx context.Context, o options) (a *arms, err error) {
+	w, err := newWorld(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	a = &arms{world: w}
+	if err = a.start(ctx); err != nil {
+		return nil, errors.Join(err, w.close(ctx))
+	}
+	return a, nil
+}
+
+func (a *arms) start(ctx context.Context) (err error) {
+	if a.turnout, err = a.role(ctx, "command"); err != nil {
+		return err
+	}
+	if err = a.signUp(ctx, a.turnout); err != nil {
+		return err
+	}
+	if a.noop, err = a.base(ctx, "noop", 0); err != nil {
+		return err
+	}
+	d, err := a.durability(ctx)
+	fmt.Println("Postgres:", d)
+	return err
+}
+
+// sweep finds the pool that serves the textbook best on one event, and leaves it running with that.
+func (a *arms) sweep(ctx context.Context, o options) error {
+	best := 0.0
+	for _, pool := range []int{1, 2, 4, 8, 16, 32} {
+		rate, err := a.try(ctx, o, pool)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("textbook handler, pool of %d: %.0f/s\n", pool, rate)
+		if rate > best {
+			best, a.pool = rate, pool
+		}
+	}
+	var err error
+	a.textbook, err = a.base(ctx, "textbook", a.pool)
+	return err
+}
+
+func (a *arms) try(ctx context.Context, o options, pool int) (float64, error) {
+	c, err := a.base(ctx, "textbook", pool)
+	if err != nil {
+		return 0, err
+	}
+	event, err := a.textbookEvent(ctx)
+	if err != nil {
+		return 0, err
+	}
+	b, err := a.load(ctx, c, closed(o, 64, a.rsvp(event)))
+	if err != nil {
+		return 0, err
+	}
+	return b.PerSecond(http.StatusCreated), c.stop()
+}
+
+func closed(o options, conns int, t *wire.Template) wire.Load {
+	return wire.Load{Conns: conns, Template: func(int64) *wire.Template { return t }, Warm: warm, For: o.duration}
+}
+
+// tally is what the rounds of one setting gave.
+type tally struct {
+	turnout, textbook, noop            series // answers a second
+	p50, p99                           series
+	syncs, commits                     series // per RSVP
+	command, postgres, generator, bare series // CPU per RSVP in µs; bare is the generator's share against the no-op
+	odd                                map[int]int64
+}
+
+func (t *tally) add(b block) {
+	taken := b.Statuses[http.StatusCreated]
+	t.turnout = append(t.turnout, b.PerSecond(http.StatusCreated))
+	t.p50, t.p99 = append(t.p50, ms(b.Quantile(.5))), append(t.p99, ms(b.Quantile(.99)))
+	if b.Sent > 0 {
+		t.syncs, t.commits = append(t.syncs, float64(b.syncs)/float64(b.Sent)), append(t.commits, float64(b.commits)/float64(b.Sent))
+	}
+	t.command, t.postgres = append(t.command, us(b.server, b.Sent)), append(t.postgres, us(b.postgres, b.Sent))
+	t.generator = append(t.generator, us(b.self, b.Sent))
+	for status, n := range b.Statuses {
+		if status != http.StatusCreated {
+			t.odd[status] += n
+		}
+	}
+	if taken == 0 {
+		t.odd[0]++
+	}
+}
+
+// hot is one event that everybody wants.
+func hot(ctx context.Context, o options) (rows []row, err error) {
+	a, err := newArms(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = closeAfter(ctx, a.world, err) }()
+	if err := a.sweep(ctx, o); err != nil {
+		return nil, err
+	}
+	alone := map[int]*tally{}
+	for _, conns := range o.conns {
+		t, err := a.compare(ctx, o, conns)
+		if err != nil {
+			return nil, err
+		}
+		alone[conns] = t
+		rows = append(rows, t.rows(a, conns)...)
+	}
+	more, err := a.lastSeats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if rows = append(rows, more...); o.stores != "none" {
+		more, err = a.allOn(ctx, o, alone)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	more, err = a.verify(ctx, o)
+	return append(rows, more...), err
+}
+
+func closeAfter(ctx context.Context, w *world, err error) error {
+	if e := w.close(ctx); err == nil {
+		err = e
+	}
+	return err
+}
+
+// compare loads the three arms in turn. Every block has an event of its own.
+func (a *arms) compare(ctx context.Context, o options, conns int) (*tally, error) {
+	t := &tally{odd: map[int]int64{}}
+	err := alternate(o.rounds, func() error { return a.hotBlock(ctx, o, conns, t) },
+		func() error {
+			b, err := a.load(ctx, a.noop, closed(o, conns, a.rsvp("00000000-0000-7000-8000-000000000000")))
+			if err != nil {
+				return err
+			}
+			t.noop = append(t.noop, b.PerSecond(http.StatusCreated))
+			t.bare = append(t.bare, b.self.Seconds()/(b.self+b.server).Seconds())
+			return nil
+		}, func() error {
+			event, err := a.textbookEvent(ctx)
+			if err != nil {
+				return err
+			}
+			if err := a.checkpoint(ctx); err != nil {
+				return err
+			}
+			b, err := a.load(ctx, a.textbook, closed(o, conns, a.rsvp(event)))
+			if err == nil {
+				t.textbook = append(t.textbook, b.PerSecond(http.StatusCreated))
+			}
+			return err
+		})
+	return t, err
+}
+
+func (a *arms) hotBlock(ctx context.Context, o options, conns int, t *tally) error {
+	events, err := a.events(ctx, 1, nil, "")
+	if err != nil {
+		return err
+	}
+	if err := a.checkpoint(ctx); err != nil {
+		return err
+	}
+	b, err := a.loadTurnout(ctx, a.turnout, closed(o, conns, a.rsvp(events[0])))
+	if err == nil {
+		t.add(b)
+	}
+	return err
+}
+
+func (t *tally) rows(a *arms, conns int) []row {
+	at := fmt.Sprintf(", %d connections", conns)
+	rows := []row{
+		t.turnout.row("hot event"+at, "RSVPs/s"),
+		t.textbook.row(fmt.Sprintf("textbook, pool of %d%s", a.pool, at), "RSVPs/s"),
+		t.noop.row("no-op handler"+at, "requests/s"),
+		t.turnout.over(t.textbook).row("hot / textbook"+at, "×").atLeast(15),
+		t.turnout.over(t.noop).row("hot / no-op"+at, "×").atLeast(0.3),
+		t.p50.row("RSVP p50"+at, "ms"), t.p99.row("RSVP p99"+at, "ms"),
+		t.syncs.row("WAL fsyncs of the whole Postgres per RSVP"+at, "fsyncs").atMost(0.05),
+		t.commits.row("commits per RSVP"+at, "commits").atMost(0.05),
+		t.command.row("CPU of the command role per RSVP"+at, "µs"), t.postgres.row("CPU of Postgres per RSVP"+at, "µs"),
+		t.generator.row("CPU of the generator per RSVP"+at, "µs"),
+		t.bare.row("generator's share of the CPU against no-op"+at, "of 1"),
+	}
+	for status, n := range t.odd {
+		rows = append(rows, row{Name: fmt.Sprintf("answers of %d%s", status, at), Unit: "answers", Median: float64(n), Low: float64(n), High: float64(n), N: n})
+	}
+	return rows
+}
