@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
@@ -31,25 +33,38 @@ func newID(t *testing.T) string {
 	return s
 }
 
-// openStore gives a store over a database of its own, and an event in it with a waitlist.
+// openStore gives a store over a database of its own, and an event in it.
 func openStore(t *testing.T) (*pgstore.Store, contract.Event) {
+	t.Helper()
+	s, _, e := openPool(t)
+	return s, e
+}
+
+func openPool(t *testing.T) (*pgstore.Store, *pgxpool.Pool, contract.Event) {
 	t.Helper()
 	url := testkit.Database(t, func(ctx context.Context, url string) error { return postgres.Migrate(ctx, url, migrations.FS) })
 	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url}, testkit.Logger(t))
 	must(t, err)
 	t.Cleanup(pool.Close)
-	now := contract.Time(time.Now())
-	e := contract.Event{ID: newID(t), OrganizationID: newID(t), Slug: "s", Status: contract.EventPublished, StartsAt: now, EndsAt: now.Add(time.Hour), Revision: 1, CreatedAt: now}
+	e := contract.Event{OrganizationID: newID(t)}
 	_, err = pool.Exec(t.Context(), `INSERT INTO organization (id, slug, body, version, chain, recorded_at, created_at)
 		VALUES ($1, 'org', '{}', 0, '', now(), now())`, e.OrganizationID)
 	must(t, err)
 	s := pgstore.New(pool)
-	_, err = s.Create(t.Context(), pgstore.Creation{
+	return s, pool, addEvent(t, s, e.OrganizationID)
+}
+
+func addEvent(t *testing.T, s *pgstore.Store, organization string) contract.Event {
+	t.Helper()
+	now := contract.Time(time.Now())
+	e := contract.Event{ID: newID(t), OrganizationID: organization, Status: contract.EventPublished, StartsAt: now, EndsAt: now.Add(time.Hour), Revision: 1, CreatedAt: now}
+	e.Slug = e.ID
+	_, err := s.Create(t.Context(), pgstore.Creation{
 		Events: []pgstore.NewEvent{{Event: e, Messages: []contract.Envelope{message(e, 1)}}},
-		Answer: pgstore.NewAnswer{Key: pgstore.Key{Scope: "t", Key: "k"}, CreatedAt: now, Answer: pgstore.Answer{RequestHash: []byte{1}, Sealed: []byte{1}}},
+		Answer: pgstore.NewAnswer{Key: pgstore.Key{Scope: "t", Key: e.ID}, CreatedAt: now, Answer: pgstore.Answer{RequestHash: []byte{1}, Sealed: []byte{1}}},
 	})
 	must(t, err)
-	return s, e
+	return e
 }
 
 func message(e contract.Event, version int64) contract.Envelope {
@@ -168,5 +183,28 @@ func TestQueueForSeats(t *testing.T) {
 			}
 			return nil, nil
 		}))
+	}
+}
+
+// What can never run out must not keep out what can.
+func TestDuePassesOverCancelledEvents(t *testing.T) {
+	t.Parallel()
+	s, pool, gone := openPool(t)
+	live := addEvent(t, s, gone.OrganizationID)
+	now := time.Now()
+	for i, e := range []contract.Event{gone, live} {
+		until := now.Add(time.Duration(i-10) * time.Hour) // those of the cancelled event are older
+		for _, status := range []string{contract.StatusOffered, contract.StatusPending} {
+			save(t, s, e, &rsvp.Row{New: true, WrappedKey: []byte{1}, RSVP: contract.RSVP{
+				ID: newID(t), EventID: e.ID, Status: status, Response: contract.Going, PartySize: 1, Sealed: []byte{1},
+				OfferExpiresAt: &until, PendingExpiresAt: &until, CreatedAt: now, UpdatedAt: now}})
+		}
+	}
+	_, err := pool.Exec(t.Context(), `UPDATE event SET status = 'cancelled' WHERE id = $1`, gone.ID)
+	must(t, err)
+	due, err := s.Due(t.Context(), now, 1)
+	must(t, err)
+	if !slices.Equal(due.Offers, []string{live.ID}) || len(due.Pending[live.ID]) != 1 || len(due.Pending) != 1 {
+		t.Fatalf("due: %+v", due)
 	}
 }
