@@ -52,6 +52,10 @@ type rsvpAnswer struct {
 // CodeAlreadyAnswered is the slug for an address that has answered before.
 const CodeAlreadyAnswered = "already-answered"
 
+// CodeKeyReused is the slug for a key that came with another body before: that
+// is what an older loader, or an older file, sent for the same guest.
+const CodeKeyReused = "idempotency-key-reused"
+
 // reasonNoToken counts changes that can't be made, since who answered, in an
 // earlier run without a journal, is known by a token that nobody has any more.
 const reasonNoToken = "manage-token-unknown"
@@ -95,7 +99,7 @@ func (l *loader) step(ctx context.Context, s *Step) error {
 		l.book.note(tally, outcomeDone)
 	case refused == nil:
 		return err
-	case s.Kind == kindAnswer && refused.Code == CodeAlreadyAnswered:
+	case s.Kind == kindAnswer && (refused.Code == CodeAlreadyAnswered || refused.Code == CodeKeyReused):
 		l.book.note(tally, outcomePresent)
 	default:
 		// Not remembered as done: another run asks again.
