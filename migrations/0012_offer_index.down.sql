@@ -1,0 +1,1 @@
+DROP INDEX rsvp_event_offer;
