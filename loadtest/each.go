@@ -20,5 +20,5 @@ func each(ctx context.Context, n, some int, f func(ctx context.Context, i int) e
 
 func readAll(res *http.Response) ([]byte, error) {
 	defer func() { _ = res.Body.Close() }()
-	return io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return io.ReadAll(io.LimitReader(res.Body, 32<<20))
 }

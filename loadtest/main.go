@@ -34,6 +34,7 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{name: "hot", summary: "RSVPs/s on one event, against the textbook handler and a no-op", block: 4 * time.Second, run: hot},
+		{name: "profile", summary: "where the command role's CPU goes while one event is hot", block: 10 * time.Second, run: profile},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
 			block: 30 * time.Second, running: true, run: flow},
 	}
@@ -48,6 +49,7 @@ type options struct {
 	rounds   int    // of interleaved blocks
 	conns    []int  // closed loops
 	stores   string // that verify compares
+	profiles string // folder for profiles
 	turnout  string // a built binary; empty builds one
 }
 
@@ -78,6 +80,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.rounds, "rounds", 4, "interleaved blocks of each arm")
 	f.StringVar(&o.stores, "stores", "kafka,availability,listing,guestlist", "what verify compares in the end; none: the log alone")
 	f.StringVar(&o.turnout, "turnout", "", "the turnout binary; empty builds it")
+	f.StringVar(&o.profiles, "profiles", os.TempDir(), "folder for profiles")
 	conns := f.String("conns", "64,256,1024", "connections of the closed loops")
 	out := f.String("out", "loadtest/results", "folder for the JSON; empty keeps none")
 	if err := f.Parse(args); err != nil {

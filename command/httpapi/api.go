@@ -143,6 +143,7 @@ func (a *API) Routes(e *gin.Engine) {
 func (a *API) OpsRoutes(e *gin.Engine) {
 	e.POST(seal.KeyPath, handle(a.dataKeys))
 	e.GET("/v1/ops/outbox", ops.Guard(a.OpsToken), handle(a.outbox))
+	e.GET("/v1/ops/profile", ops.Guard(a.OpsToken), ops.Profile)
 }
 
 // handle makes a problem of an error. What is not there and what the client
