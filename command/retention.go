@@ -56,7 +56,7 @@ func (r *retention) round(ctx context.Context) (more bool, err error) {
 	}
 	for _, p := range past {
 		if ctx.Err() != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // being stopped is no error
 		}
 		_, err := r.desk.Do(ctx, admission.Request{
 			EventID: p.EventID, Command: &rsvp.EraseRSVP{RSVPID: p.RSVPID, Reason: "retention"},

@@ -34,17 +34,6 @@ type problem struct {
 
 func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail) }
 
-// text is the most telling line for a person.
-func (p *problem) text() string {
-	if len(p.Errors) > 0 {
-		return p.Errors[0].Detail
-	}
-	if p.Detail != "" {
-		return p.Detail
-	}
-	return p.Title
-}
-
 // asProblem makes one of any error, so that a page always has words.
 func asProblem(err error) *problem {
 	var p *problem

@@ -68,14 +68,3 @@ func (s settings) logger(w io.Writer) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(w, options))
 }
-
-// closers run in reverse: what was opened last is closed first.
-type closers []func()
-
-func (c *closers) add(f func()) { *c = append(*c, f) }
-
-func (c closers) close() {
-	for i := len(c) - 1; i >= 0; i-- {
-		c[i]()
-	}
-}

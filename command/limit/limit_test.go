@@ -122,7 +122,7 @@ func TestFewAreKeptToOneself(t *testing.T) {
 	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
 		keys, err := client.Keys(t.Context(), ns+":limit:*").Result()
 		if err != nil || len(keys) != 1 {
-			return fmt.Errorf("%d keys in Redis, want that of the logins: %v", len(keys), err)
+			return fmt.Errorf("%d keys in Redis, want that of the logins: %w", len(keys), err)
 		}
 		return nil
 	})

@@ -52,7 +52,7 @@ func (a *API) guestsCSV(c *gin.Context) error {
 		}
 		w.Flush()
 		if page.NextCursor == "" || ctx.Err() != nil || w.Error() != nil {
-			return nil // all is sent, or the client has left
+			return nil //nolint:nilerr // all is sent, or the client has left
 		}
 		if page, err = a.Stores.Guests(ctx, q, page.NextCursor); err != nil {
 			// The head is sent: only breaking off tells the client that it lacks rows.
