@@ -266,3 +266,46 @@ func TestAnOrganizerWritesToGuests(t *testing.T) {
 		}
 	}
 }
+
+func TestABounceSparesTheAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cfg.BounceToken = "hook-secret"
+	w.cfg.Mail.Bounces = "bounces@turnout.example"
+	w.start()
+	w.publish()
+	w.hear(w.going("ana"), w.going("bo"))
+	w.settle()
+	var sent string
+	if err := w.pool.QueryRow(t.Context(), `SELECT id FROM notifier.notification WHERE rsvp_id = $1 AND state = 'sent'`, w.guests["ana"].ID).Scan(&sent); err != nil {
+		t.Fatal(err)
+	}
+	w.ledger.reset()
+	body := `[{"event":"bounce","type":"bounce","status":"5.1.1","smtp-id":"<` + sent + `@turnout.example>"},{"event":"bounce","smtp-id":"<strange@x>"}]`
+	hook := "/v1/hooks/bounces/sendgrid?key="
+	if status, _, _ := w.call("POST", hook+"wrong", "", body); status != 401 {
+		t.Errorf("a wrong key: %d", status)
+	}
+	if status, _, _ := w.call("POST", "/v1/hooks/bounces/pigeon?key=hook-secret", "", body); status != 404 {
+		t.Errorf("an unknown provider: %d", status)
+	}
+	if status, _, _ := w.call("POST", hook+"hook-secret", "", `{"what"`); status != 422 {
+		t.Errorf("a strange report: %d", status)
+	}
+	for range 2 {
+		if status, body, _ := w.call("POST", hook+"hook-secret", "", body); status != 200 || !strings.Contains(body, `"taken":1`) {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if got := w.states("ana"); got["confirmation bounced"] != 1 {
+		t.Errorf("%v", got)
+	}
+	// Not even word of the cancellation goes there any more.
+	w.hear(w.about(contract.EventCancelledV1, func(e *contract.Event) { e.Status = contract.EventCancelled }))
+	w.settle()
+	w.expect("ana")
+	w.expect("bo", "Cancelled: Spring concert")
+	if got := w.states("ana"); got["event_cancelled void suppressed"] != 1 {
+		t.Errorf("%v", got)
+	}
+}

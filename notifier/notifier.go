@@ -16,6 +16,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jonboulle/clockwork"
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,8 @@ type Config struct {
 	Tick time.Duration `env:"TURNOUT_NOTIFIER_TICK" envDefault:"250ms"`
 	// Quiet is how long further news about an answer is gathered after the first.
 	Quiet time.Duration `env:"TURNOUT_NOTIFIER_QUIET" envDefault:"60s"`
+	// BounceToken opens the hooks POST /v1/hooks/bounces/{provider}?key=…; empty: they are closed.
+	BounceToken string `env:"TURNOUT_NOTIFIER_BOUNCE_TOKEN"`
 	// HourlyLimit is how many announcements an organization may send within an hour.
 	HourlyLimit int `env:"TURNOUT_NOTIFIER_ANNOUNCEMENTS_PER_HOUR" envDefault:"20"`
 	// Lease is how long a claimed notice belongs to the one who claimed it.
@@ -94,6 +97,7 @@ type Notifier struct {
 	metrics *metrics
 	mail    *deliverer
 	server  *httpserver.Server
+	api     *httpapi.API
 	ready   chan struct{}
 }
 
@@ -141,11 +145,12 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	}, deps.Log)
 	api := &httpapi.API{
 		Store: n.store, Verifier: deps.Verifier, Keys: deps.Keys, Links: links, Now: deps.Clock.Now, Log: deps.Log,
-		MessageID: func(noticeID string) string { return noticeID }, HourlyLimit: cfg.HourlyLimit, Wake: n.wake,
+		MessageID: func(noticeID string) string { return noticeID }, HourlyLimit: cfg.HourlyLimit, Wake: n.wake, BounceToken: cfg.BounceToken,
 	}
 	if m, ok := channel.(*mail.Channel); ok {
 		api.MessageID = m.MessageID
 	}
+	n.api = api
 	api.Routes(n.server.Engine())
 	n.server.AddCheck("postgres", deps.Pool.Ping)
 	return n, nil
@@ -179,6 +184,9 @@ func (n *Notifier) OpsAddr() string { return n.server.OpsAddr() }
 
 // Server gives the listeners, for routes that other packages add.
 func (n *Notifier) Server() *httpserver.Server { return n.server }
+
+// AddOps adds the operators' routes to the ops listener; guard decides who is one.
+func (n *Notifier) AddOps(guard gin.HandlerFunc) { n.api.OpsRoutes(n.server.Ops(), guard) }
 
 // wake looks for due notices now, not with the next tick.
 func (n *Notifier) wake() { n.mail.poke() }

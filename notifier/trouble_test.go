@@ -3,12 +3,14 @@ package notifier
 import (
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/emersion/go-smtp"
+	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/kafkabus"
@@ -111,6 +113,47 @@ func TestATemporaryRefusalIsTriedAgainAndAPermanentOneThreeTimes(t *testing.T) {
 			t.Errorf("outcome %q", n.Outcome)
 		}
 	}
+}
+
+// What was given up goes out again when an operator says so.
+func TestDeadNoticesAreSentAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	refuse := true
+	w.ledger.onRcpt = func(string) error {
+		w.ledger.mu.Lock()
+		defer w.ledger.mu.Unlock()
+		if refuse {
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "no"}
+		}
+		return nil
+	}
+	w.start()
+	w.n.AddOps(func(*gin.Context) {})
+	w.publish()
+	w.hear(w.going("ana"))
+	w.until(time.Minute, func() error {
+		if got := w.states("ana"); got["confirmation dead"] != 1 {
+			return fmt.Errorf("ana: %v", got)
+		}
+		return nil
+	})
+	ops := func(method, path string) string {
+		rec := httptest.NewRecorder()
+		w.n.server.Ops().ServeHTTP(rec, httptest.NewRequest(method, path, nil))
+		return rec.Body.String()
+	}
+	if got := ops("GET", "/v1/ops/notices"); !strings.Contains(got, `"state":"dead"`) || !strings.Contains(got, "smtp 550 5.7.1") {
+		t.Errorf("%s", got)
+	}
+	w.ledger.mu.Lock()
+	refuse = false
+	w.ledger.mu.Unlock()
+	if got := ops("POST", "/v1/ops/notices/all/resend"); !strings.Contains(got, `"resent":1`) {
+		t.Errorf("%s", got)
+	}
+	w.settle()
+	w.expect("ana", "You're going: Spring concert")
 }
 
 // One that hangs loses its lease. Another sends, and the first cannot record.

@@ -17,13 +17,16 @@ import (
 // personal data: an operator has no need to know whom.
 func explain(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("explain", stderr)
+	dead := f.Bool("dead", false, "list what was given up")
+	resend := f.Bool("resend", false, "send ID, or with --dead all that was given up, again")
 	f.Usage = func() {
-		_, _ = fmt.Fprintf(stderr, "usage: turnout explain ID\n\nID is a notification's or an RSVP's id.\n")
+		_, _ = fmt.Fprintf(stderr, "usage: turnout explain [--resend] ID | turnout explain --dead [--resend]\n\nID is a notification's or an RSVP's id.\n")
+		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
 		return errUsage
 	}
-	if f.NArg() != 1 || !id.Valid(f.Arg(0)) {
+	if *dead != (f.NArg() == 0) || f.NArg() > 1 || f.NArg() == 1 && !id.Valid(f.Arg(0)) {
 		f.Usage()
 		return errUsage
 	}
@@ -37,12 +40,22 @@ func explain(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	defer pool.Close()
-	notices, err := pgstore.New(pool).Explain(ctx, f.Arg(0))
-	if err != nil {
+	store := pgstore.New(pool)
+	if *resend {
+		n, err := store.Revive(ctx, f.Arg(0), time.Now().UTC())
+		if err == nil {
+			_, _ = fmt.Fprintf(stdout, "%d to be sent again\n", n)
+		}
 		return err
 	}
-	if len(notices) == 0 {
-		return fmt.Errorf("there is neither a notification nor an RSVP with notifications of id %s", f.Arg(0))
+	var notices []notice.Notice
+	if *dead {
+		notices, err = store.Dead(ctx, 1000)
+	} else if notices, err = store.Explain(ctx, f.Arg(0)); err == nil && len(notices) == 0 {
+		err = fmt.Errorf("there is neither a notification nor an RSVP with notifications of id %s", f.Arg(0))
+	}
+	if err != nil {
+		return err
 	}
 	for i := range notices {
 		explainOne(stdout, &notices[i], time.Now())

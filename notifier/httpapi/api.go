@@ -39,6 +39,8 @@ type API struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	MessageID func(noticeID string) string
+	// BounceToken is what mail providers show at the bounce hooks; empty: there are none.
+	BounceToken string
 	// HourlyLimit bounds announcements per organization.
 	HourlyLimit int
 	// Wake has due notices looked for at once.
@@ -51,6 +53,7 @@ func (a *API) Routes(e *gin.Engine) {
 	e.POST("/v1/events/:id/announcements", a.announce)
 	e.GET("/v1/events/:id/announcements", a.listAnnouncements)
 	e.DELETE("/v1/events/:id/announcements/:announcement", a.cancelAnnouncement)
+	e.POST("/v1/hooks/bounces/:provider", a.takeBounces)
 	e.GET("/u/:token", a.showUnsubscribe)
 	e.POST("/u/:token", a.unsubscribe)
 }

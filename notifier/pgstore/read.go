@@ -113,3 +113,43 @@ func (s *Store) VoidOptional(ctx context.Context, rsvpID, reason string, now tim
 		return (&Tx{tx: tx}).Void(ctx, "", []string{rsvpID}, kinds, false, reason, now)
 	})
 }
+
+// Reported records what a mail system said about a notice that was sent, and
+// returns whose it was. An empty state keeps the one it has.
+func (s *Store) Reported(ctx context.Context, noticeID string, state notice.State, words string) (rsvpID string, err error) {
+	err = s.pool.QueryRow(ctx, `
+		UPDATE notifier.notification SET
+			state = CASE WHEN $2 <> '' AND state = 'sent' OR $2 = 'bounced' AND state = 'delivered' THEN $2 ELSE state END,
+			outcome = CASE WHEN state IN ('sent', 'delivered') THEN $3 ELSE outcome END
+		WHERE id = $1 RETURNING rsvp_id`, noticeID, string(state), words).Scan(&rsvpID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("report about notice %s: %w", noticeID, err)
+	}
+	return rsvpID, nil
+}
+
+// Dead lists notices that were given up, the latest first.
+func (s *Store) Dead(ctx context.Context, limit int) ([]notice.Notice, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+noticeColumns+` FROM notifier.notification n WHERE n.state = 'dead' ORDER BY n.finished_at DESC, n.id LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("dead notices: %w", err)
+	}
+	return collectNotices(rows)
+}
+
+// Revive has dead notices tried again from the start: one, or all of them when
+// the id is empty. It returns how many.
+func (s *Store) Revive(ctx context.Context, noticeID string, now time.Time) (int64, error) {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE notifier.notification SET state = 'planned', attempts = 0, refusals = 0, next_at = $2, due_at = $2, finished_at = NULL,
+			useful_until = NULL, outcome = 'sent again by an operator; before: ' || outcome
+		WHERE state = 'dead' AND ($1 = '' OR id = nullif($1, '')::uuid)`, noticeID, now)
+	if err != nil {
+		return 0, fmt.Errorf("send dead notices again: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
