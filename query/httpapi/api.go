@@ -57,7 +57,8 @@ func (a *API) Routes(e *gin.Engine) {
 	}
 	get("/v1/events", a.searchEvents)
 	get("/v1/events/:id", a.event)
-	get("/v1/events/:id/availability", a.availability)
+	e.GET("/v1/events/:id/availability", a.remembered(a.bounded(a.availability)))
+	e.HEAD("/v1/events/:id/availability", a.bounded(a.availability))
 	e.GET("/v1/events/:id/availability/stream", a.unbounded(a.stream))
 	get("/v1/rsvps/:id", a.rsvp)
 	get("/v1/me", a.me)

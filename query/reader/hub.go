@@ -172,6 +172,25 @@ func (h *Hub) shrink() {
 	}
 }
 
+// Remembered gives what memory has, if it may be used. What is remembered is
+// public.
+func (h *Hub) Remembered(eventID string) (Seats, bool) {
+	if !h.connected.Load() {
+		return Seats{}, false
+	}
+	h.mu.RLock()
+	e := h.entries[eventID]
+	h.mu.RUnlock()
+	if e == nil {
+		return Seats{}, false
+	}
+	seats, ok := e.get(time.Now())
+	if ok {
+		h.hits.Inc()
+	}
+	return seats, ok
+}
+
 // Seats answers from memory while the subscription lives, else from the store.
 func (h *Hub) Seats(ctx context.Context, eventID string) (Seats, error) {
 	e := h.entry(eventID)
