@@ -68,15 +68,20 @@ func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 		return err
 	}
 	began := time.Now()
-	report := audit.NewReport()
-	events, err := auditPostgres(ctx, s, report, told, s.logger(stderr))
+	report, err := auditAll(ctx, s, told, compare, *wait, s.logger(stderr))
 	if err != nil {
 		return err
 	}
-	if err := compareStores(ctx, s, events, compare, *wait, report, s.logger(stderr)); err != nil {
-		return err
-	}
 	return showReport(stdout, report, compare, time.Since(began), *asJSON)
+}
+
+func auditAll(ctx context.Context, s settings, told []audit.Acknowledged, compare []string, wait time.Duration, log *slog.Logger) (*audit.Report, error) {
+	report := audit.NewReport()
+	events, err := auditPostgres(ctx, s, report, told, log)
+	if err != nil {
+		return nil, err
+	}
+	return report, compareStores(ctx, s, events, compare, wait, report, log)
 }
 
 func readLedger(path string) ([]audit.Acknowledged, error) {
