@@ -41,7 +41,7 @@ type replay struct {
 	rsvps  map[string]said
 	sum    contract.Counters
 	seats  int // going and held after the last message
-	ledger map[int64]Acknowledged
+	ledger map[int64][]Acknowledged // by version
 }
 
 // said is what the last message about an RSVP said.
@@ -54,12 +54,9 @@ const selectLog = `SELECT event_id, version, type, organization_id, valid_at, re
 	hash FROM event_log WHERE event_id = $1 ORDER BY version`
 
 func auditEvent(ctx context.Context, tx pgx.Tx, id string, ledger []Acknowledged, report *Report) (Event, error) {
-	r := &replay{Event: Event{ID: id}, report: report, rsvps: map[string]said{}, ledger: map[int64]Acknowledged{}}
+	r := &replay{Event: Event{ID: id}, report: report, rsvps: map[string]said{}, ledger: map[int64][]Acknowledged{}}
 	for _, a := range ledger {
-		if other, twice := r.ledger[a.Version]; twice && other.RSVPID != a.RSVPID {
-			r.wrong(CheckAcknowledged, a.Version, "two RSVPs were told the same version: %s and %s", a.RSVPID, other.RSVPID)
-		}
-		r.ledger[a.Version] = a
+		r.ledger[a.Version] = append(r.ledger[a.Version], a)
 	}
 	rows, err := tx.Query(ctx, selectLog, id)
 	if err != nil {
@@ -70,8 +67,8 @@ func auditEvent(ctx context.Context, tx pgx.Tx, id string, ledger []Acknowledged
 	if err != nil {
 		return r.Event, err
 	}
-	for version, a := range r.ledger {
-		r.wrong(CheckAcknowledged, version, "RSVP %s was acknowledged, the log ends at %d", a.RSVPID, r.Version)
+	for version, told := range r.ledger {
+		r.wrong(CheckAcknowledged, version, "RSVP %s was acknowledged, the log ends at %d", told[0].RSVPID, r.Version)
 	}
 	report.mu.Lock()
 	report.Messages += int64(len(r.Chain))
@@ -103,13 +100,9 @@ func (r *replay) step(m *contract.Envelope) {
 	r.Version = m.Version
 	r.Chain = append(r.Chain, m.Chain)
 	r.last = contract.Envelope{Chain: m.Chain, RecordedAt: m.RecordedAt}
-	told, listed := r.ledger[m.Version]
-	delete(r.ledger, m.Version)
+	defer r.acknowledged(m.Version)
 	switch contract.AboutOf(m.Type) {
 	case contract.AboutEvent:
-		if listed {
-			r.wrong(CheckAcknowledged, m.Version, "RSVP %s was acknowledged, the message is %s", told.RSVPID, m.Type)
-		}
 		body, err := m.Event()
 		if err != nil || body.Event.ID != r.ID {
 			r.wrong(CheckPayload, m.Version, "is not a message about this event: %v", err)
@@ -123,15 +116,25 @@ func (r *replay) step(m *contract.Envelope) {
 			r.wrong(CheckPayload, m.Version, "is not a message about an RSVP of this event: %v", err)
 			return
 		}
-		if listed && (told.RSVPID != body.RSVP.ID || told.Status != "" && told.Status != body.RSVP.Status) {
-			r.wrong(CheckAcknowledged, m.Version, "RSVP %s was told %s, the log says that %s is %s", told.RSVPID, told.Status,
-				body.RSVP.ID, body.RSVP.Status)
-		}
 		r.move(m, body)
 		r.count(m, body.Counters)
 	default:
 		r.wrong(CheckPayload, m.Version, "unknown type %q", m.Type)
 	}
+}
+
+// acknowledged compares what clients were told at a version. The message of that version need not be about their RSVP:
+// an answer names the last of all that the command brought about.
+func (r *replay) acknowledged(version int64) {
+	for _, told := range r.ledger[version] {
+		switch is, known := r.rsvps[told.RSVPID]; {
+		case !known:
+			r.wrong(CheckAcknowledged, version, "RSVP %s was acknowledged, the log does not know it then", told.RSVPID)
+		case told.Status != "" && told.Status != is.rsvp.Status:
+			r.wrong(CheckAcknowledged, version, "RSVP %s was told %s, the log says %s", told.RSVPID, told.Status, is.rsvp.Status)
+		}
+	}
+	delete(r.ledger, version)
 }
 
 type move struct{ message, from, to string }
