@@ -40,7 +40,7 @@ type replay struct {
 	last   contract.Envelope
 	rsvps  map[string]said
 	sum    contract.Counters
-	seats  int // going and held after the last message
+	seats  int                      // going and held after the last message
 	ledger map[int64][]Acknowledged // by version
 }
 
