@@ -95,19 +95,19 @@ func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
 	to := func(index string) *feed.Targets { return feed.NewTargets(es, index, log) }
 	listings, guests, facts, orgs := to(document.Listings), to(document.GuestList), to(document.Facts), to(document.Access)
 	seats := availability.New(deps.Redis, trackers[availability.Group].Applied)
-	roles := access.New(deps.Redis, es, orgs.Aliases)
+	roles := access.New(deps.Redis, es, orgs.Each)
 	p.groups = []group{
 		{listing.Group, contract.TopicRegistrations, document.Listings, listings,
-			listing.New(es, listings.Aliases, trackers[listing.Group].Applied, log).Handle},
+			listing.New(es, listings.Each, trackers[listing.Group].Applied, log).Handle},
 		{availability.Group, contract.TopicRegistrations, "", nil, seats.Handle},
 		{guestlist.Group, contract.TopicRegistrations, document.GuestList, guests,
-			guestlist.New(es, deps.Keys, guests.Aliases, trackers[guestlist.Group].Applied, log).Handle},
+			guestlist.New(es, deps.Keys, guests.Each, trackers[guestlist.Group].Applied, log).Handle},
 		{analytics.Group, contract.TopicRegistrations, document.Facts, facts,
-			analytics.New(es, facts.Aliases, trackers[analytics.Group].Applied).Handle},
+			analytics.New(es, facts.Each, trackers[analytics.Group].Applied).Handle},
 		{access.Group, contract.TopicOrganizations, document.Access, orgs, roles.Handle},
 	}
 	p.refill = &refill{deps: deps, seats: availability.New(deps.Redis, nothing),
-		roles: access.New(deps.Redis, es, func() []string { return nil }), count: m.rebuilds}
+		roles: access.New(deps.Redis, es, feed.Nowhere), count: m.rebuilds}
 	return p, nil
 }
 

@@ -54,7 +54,7 @@ func open(t *testing.T, keys guestlist.Keys) *stores {
 	must(t, err)
 	t.Cleanup(func() { _ = rd.Close(); _ = es.Close(context.WithoutCancel(ctx)) })
 	must(t, projector.EnsureIndices(ctx, es, time.Minute))
-	alias := func(name string) func() []string { return func() []string { return []string{name} } }
+	alias := feed.To
 	tracker := func(name string) func(context.Context, []feed.Item) { return feed.NewTracker(rd, name, log).Applied }
 	return &stores{t: t, elastic: es, redis: rd, ns: ns,
 		handlers: map[string]kafkabus.Handler{

@@ -136,7 +136,7 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string) (Report, erro
 // handler writes to one alias only and sets no marks.
 func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
 	d := r.Deps
-	to := func() []string { return []string{alias} }
+	to := feed.To(alias)
 	switch store {
 	case document.Listings:
 		return listing.New(d.Elastic, to, nothing, d.Log).Handle

@@ -205,13 +205,8 @@ func (r *Rebuilder) rebuildSeats(ctx context.Context) (Report, error) {
 	if err := r.replay(ctx, contract.TopicRegistrations, availability.New(r.Deps.Redis, nothing).Handle, &report); err != nil {
 		return report, err
 	}
-	none := func() []string { return nil }
-	roles := &Rebuilder{Config: r.Config, Deps: r.Deps}
-	err := roles.replay(ctx, contract.TopicOrganizations, accessTo(r.Deps, none), &report)
+	roles := access.New(r.Deps.Redis, r.Deps.Elastic, feed.Nowhere)
+	err := r.replay(ctx, contract.TopicOrganizations, roles.Handle, &report)
 	report.Took = time.Since(began)
 	return report, err
-}
-
-func accessTo(d Deps, targets func() []string) kafkabus.Handler {
-	return access.New(d.Redis, d.Elastic, targets).Handle
 }

@@ -31,11 +31,11 @@ return 1`)
 type Projector struct {
 	redis   *redisconn.Conn
 	elastic *elastic.Client
-	targets func() []string
+	targets feed.Each
 }
 
 // New takes both stores.
-func New(redis *redisconn.Conn, client *elastic.Client, targets func() []string) *Projector {
+func New(redis *redisconn.Conn, client *elastic.Client, targets feed.Each) *Projector {
 	return &Projector{redis: redis, elastic: client, targets: targets}
 }
 
@@ -59,15 +59,15 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	if err := p.WriteRoles(ctx, newest); err != nil {
 		return err
 	}
-	for _, target := range p.targets() {
+	err := p.targets(ctx, func(target string) error {
 		ops := make([]elastic.Op, 0, len(newest))
 		for id, doc := range newest {
 			ops = append(ops, elastic.Op{Index: target, ID: id, Version: doc.Version, Doc: doc})
 		}
-		err := feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[ops[i].ID], reason) })
-		if err != nil {
-			return err
-		}
+		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[ops[i].ID], reason) })
+	})
+	if err != nil {
+		return err
 	}
 	return rejects.Err()
 }

@@ -21,12 +21,12 @@ const Group = "facts"
 // Projector writes facts.
 type Projector struct {
 	elastic *elastic.Client
-	targets func() []string
+	targets feed.Each
 	applied func(context.Context, []feed.Item)
 }
 
 // New takes where to write and who is told what was applied.
-func New(client *elastic.Client, targets func() []string, applied func(context.Context, []feed.Item)) *Projector {
+func New(client *elastic.Client, targets feed.Each, applied func(context.Context, []feed.Item)) *Projector {
 	return &Projector{elastic: client, targets: targets, applied: applied}
 }
 
@@ -43,7 +43,7 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		}
 		facts, at = append(facts, fact), append(at, it.At)
 	}
-	for _, target := range p.targets() {
+	err := p.targets(ctx, func(target string) error {
 		ops := make([]elastic.Op, len(facts))
 		for i, f := range facts {
 			// A message never changes: its first copy stays, at its first place in
@@ -51,9 +51,10 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 			// version here.
 			ops[i] = elastic.Op{Index: target, ID: document.FactID(f.EventID, f.Version), Version: firstWins(f.Offset), Doc: f}
 		}
-		if err := feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) }); err != nil {
-			return err
-		}
+		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) })
+	})
+	if err != nil {
+		return err
 	}
 	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()

@@ -33,13 +33,30 @@ func NewTargets(client *elastic.Client, alias string, log *slog.Logger) *Targets
 	return &Targets{elastic: client, alias: alias, log: log}
 }
 
-// Aliases gives the present ones.
-func (t *Targets) Aliases() []string {
+// Each calls write for every alias that is to be written now.
+func (t *Targets) Each(ctx context.Context, write func(alias string) error) error {
 	if t.dual.Load() {
-		return []string{Next(t.alias), t.alias}
+		if err := write(Next(t.alias)); err != nil {
+			// The rebuild may be over since we looked: its alias is gone then, and
+			// that is no reason to wait.
+			if t.Refresh(ctx); t.dual.Load() {
+				return err
+			}
+		}
 	}
-	return []string{t.alias}
+	return write(t.alias)
 }
+
+// Each calls write for every alias that a projector writes to.
+type Each func(ctx context.Context, write func(alias string) error) error
+
+// To is the one alias.
+func To(alias string) Each {
+	return func(_ context.Context, write func(string) error) error { return write(alias) }
+}
+
+// Nowhere is for a projector whose other store alone is to be written.
+func Nowhere(context.Context, func(string) error) error { return nil }
 
 // Refresh looks once.
 func (t *Targets) Refresh(ctx context.Context) {

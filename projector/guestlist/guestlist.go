@@ -37,13 +37,13 @@ type Keys interface {
 type Projector struct {
 	elastic *elastic.Client
 	keys    Keys
-	targets func() []string
+	targets feed.Each
 	applied func(context.Context, []feed.Item)
 	log     *slog.Logger
 }
 
 // New takes where to write, who opens, and who is told what was applied.
-func New(client *elastic.Client, keys Keys, targets func() []string, applied func(context.Context, []feed.Item), log *slog.Logger) *Projector {
+func New(client *elastic.Client, keys Keys, targets feed.Each, applied func(context.Context, []feed.Item), log *slog.Logger) *Projector {
 	return &Projector{elastic: client, keys: keys, targets: targets, applied: applied, log: log}
 }
 
@@ -77,14 +77,15 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	if err != nil {
 		return err
 	}
-	for _, target := range p.targets() {
+	err = p.targets(ctx, func(target string) error {
 		ops := make([]elastic.Op, len(guests))
 		for i, g := range guests {
 			ops[i] = elastic.Op{Index: target, ID: g.RSVPID, Version: g.Version, Doc: g}
 		}
-		if err := feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) }); err != nil {
-			return err
-		}
+		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) })
+	})
+	if err != nil {
+		return err
 	}
 	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()

@@ -22,13 +22,13 @@ const Group = "listing"
 // Projector writes listing documents.
 type Projector struct {
 	elastic *elastic.Client
-	targets func() []string
+	targets feed.Each
 	applied func(context.Context, []feed.Item)
 	log     *slog.Logger
 }
 
 // New takes where to write and who is told what was applied.
-func New(client *elastic.Client, targets func() []string, applied func(context.Context, []feed.Item), log *slog.Logger) *Projector {
+func New(client *elastic.Client, targets feed.Each, applied func(context.Context, []feed.Item), log *slog.Logger) *Projector {
 	return &Projector{elastic: client, targets: targets, applied: applied, log: log}
 }
 
@@ -46,10 +46,9 @@ type change struct {
 func (p *Projector) Handle(ctx context.Context, messages []*message.Message) error {
 	items, rejects := feed.Decode(messages)
 	changes := coalesce(items, rejects)
-	for _, target := range p.targets() {
-		if err := p.write(ctx, target, changes, rejects); err != nil {
-			return err
-		}
+	err := p.targets(ctx, func(target string) error { return p.write(ctx, target, changes, rejects) })
+	if err != nil {
+		return err
 	}
 	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()
