@@ -1,11 +1,14 @@
 package admission_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/turnout-events/turnout/command/admission"
+	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/contract"
 )
 
 // BenchmarkHotEvent is RSVPs on one event by 256 clients in this process, with everything on but HTTP.
@@ -20,6 +23,22 @@ func BenchmarkHotEvent(b *testing.B) {
 	b.ResetTimer()
 	run(b, desk, requests, 256)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rsvps/s")
+}
+
+// BenchmarkFullEvent is refusals at an event that has no seat and no waitlist.
+func BenchmarkFullEvent(b *testing.B) {
+	f := newFixture(b)
+	desk := f.desk(b)
+	event := f.event(b, capacity(1), policy(contract.WaitlistNone))
+	_, err := desk.Do(b.Context(), f.submit(b, event, "first", 1))
+	must(b, err)
+	requests := make([]admission.Request, b.N)
+	for i := range requests {
+		requests[i] = f.submit(b, event, guest(i), 1)
+	}
+	b.ResetTimer()
+	run(b, desk, requests, 256)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "refusals/s")
 }
 
 // BenchmarkSpread is the same over 1,000 events.
@@ -50,7 +69,7 @@ func run(b *testing.B, desk *admission.Desk, requests []admission.Request, clien
 					done <- nil
 					return
 				}
-				if _, err := desk.Do(b.Context(), requests[i]); err != nil {
+				if _, err := desk.Do(b.Context(), requests[i]); err != nil && !errors.Is(err, rsvp.ErrEventFull) {
 					done <- err
 					return
 				}
