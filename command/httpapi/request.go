@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,8 +35,7 @@ func decode(c *gin.Context, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	return body, httpserver.DecodeJSON(c, v)
+	return body, httpserver.DecodeBody(c, body, v)
 }
 
 // decodeOptional is decode for routes that work without a body.
@@ -46,8 +44,7 @@ func decodeOptional(c *gin.Context, v any) ([]byte, error) {
 	if err != nil || len(bytes.TrimSpace(body)) == 0 {
 		return nil, err
 	}
-	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	return body, httpserver.DecodeJSON(c, v)
+	return body, httpserver.DecodeBody(c, body, v)
 }
 
 // nothing is the body of a route that takes none; {} will do.
