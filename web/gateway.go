@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -85,29 +83,17 @@ func (r *role) serve(c *gin.Context) {
 	proxy.ServeHTTP(c.Writer, c.Request)
 }
 
-func (g *gateway) command(c *gin.Context)  { g.toCommand.serve(c) }
-func (g *gateway) query(c *gin.Context)    { g.toQuery.serve(c) }
-func (g *gateway) notifier(c *gin.Context) { g.toNotifier.serve(c) }
-
-// notifierPath are the routes whose role is the notifier, reads and writes alike.
-var notifierPath = regexp.MustCompile(
-	`^/v1/(webhooks|push-subscriptions|hooks|events/[^/]+/(notifications|announcements|campaigns|templates)|campaigns|templates|notifications)(/|$)`)
-
-// commandRead are the reads that the log answers.
-var commandRead = regexp.MustCompile(`^/v1/events/[^/]+/(history(/verify)?|certificate|cover)$`)
-
-// route sends a request to the role that API.md names.
-func (g *gateway) route(c *gin.Context) {
-	path := c.Request.URL.Path
-	read := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead
-	switch {
-	case strings.HasPrefix(path, "/v1/ops/"):
-		g.ops.serve(c)
-	case notifierPath.MatchString(path):
-		g.notifier(c)
-	case !read, commandRead.MatchString(path):
-		g.command(c)
-	default:
-		g.query(c)
+// to is where the requests for a role go; nil for what web answers itself.
+func (g *gateway) to(name string) gin.HandlerFunc {
+	switch name {
+	case "command":
+		return g.toCommand.serve
+	case "query":
+		return g.toQuery.serve
+	case "notifier":
+		return g.toNotifier.serve
+	case "ops":
+		return g.ops.serve
 	}
+	return nil
 }

@@ -20,6 +20,7 @@ type pages struct {
 	views views
 	forms *forms
 	links *token.Manager
+	doc   *apidoc
 	log   *slog.Logger
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// routes is every path of the origin. The gateway's follow API.md: a write goes
-// to command, a read to query, and what is neither stands here by name.
+// routes is every path of the origin: pages stand here by name, the API's
+// routes and who answers each in docs/openapi/openapi.yaml.
 func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 	r.GET("/", p.browse)
 	r.GET("/e/:slug", p.event)
@@ -21,10 +21,14 @@ func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 		r.Any("/inbox", gin.WrapH(inbox))
 		r.Any("/inbox/*rest", gin.WrapH(inbox))
 	}
-
-	r.GET("/.well-known/jwks.json", g.command)
-	r.Any("/u/:token", g.notifier)
-	r.GET("/openapi.yaml", g.query)
-	r.GET("/docs", g.query)
-	r.Any("/v1/*path", g.route)
+	r.GET("/openapi.yaml", p.doc.serve)
+	r.GET("/docs", p.docs)
+	for _, route := range p.doc.routes {
+		if handler := g.to(route.role); handler != nil {
+			r.Handle(route.method, route.path, handler)
+			if route.method == http.MethodGet && route.role == "query" {
+				r.HEAD(route.path, handler)
+			}
+		}
+	}
 }

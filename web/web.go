@@ -87,6 +87,10 @@ func New(cfg Config, deps Deps) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
+	doc, err := newAPIDoc()
+	if err != nil {
+		return nil, err
+	}
 	server := httpserver.New(httpserver.Config{
 		Role: "web", Addr: cfg.Addr, AddrSetting: "TURNOUT_HTTP_ADDR",
 		OpsAddr: cfg.OpsAddr, OpsSetting: "TURNOUT_WEB_OPS_ADDR",
@@ -100,7 +104,7 @@ func New(cfg Config, deps Deps) (*Web, error) {
 	}
 	p := &pages{
 		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL},
-		views: views, forms: forms, links: links, log: deps.Log,
+		views: views, forms: forms, links: links, doc: doc, log: deps.Log,
 	}
 	g, err := newGateway(cfg, transport)
 	if err != nil {

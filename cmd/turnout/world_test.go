@@ -17,6 +17,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/internal/testkit/described"
 )
 
 // world is one Turnout in a test: its environment, its own names in the real
@@ -38,7 +39,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	a := testkit.Engines(t)
 	box := newPostbox(t)
-	w := &world{t: t, mail: box, http: &http.Client{Timeout: 15 * time.Second}}
+	w := &world{t: t, mail: box, http: &http.Client{Timeout: 15 * time.Second, Transport: described.Transport(t, nil)}}
 	w.env = map[string]string{
 		"TURNOUT_POSTGRES_URL":   testkit.Database(t),
 		"TURNOUT_KAFKA_BROKERS":  strings.Join(a.Kafka, ","),

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	commandapi "github.com/turnout-events/turnout/command/httpapi"
+	"github.com/turnout-events/turnout/internal/httpserver"
+	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/internal/ops"
+	"github.com/turnout-events/turnout/internal/testkit/described"
+	notifierapi "github.com/turnout-events/turnout/notifier/httpapi"
+	queryapi "github.com/turnout-events/turnout/query/httpapi"
+)
+
+// The description is what the gateway routes by: a route that only a role has
+// cannot be reached, one that only the description has leads nowhere.
+func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
+	t.Parallel()
+	doc, err := described.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string][]string{}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			role, _ := operation.Extensions["x-role"].(string)
+			said[role] = append(said[role], method+" "+unnamed(path))
+		}
+	}
+	for role, register := range map[string]func(*gin.Engine){
+		"command":  (&commandapi.API{}).Routes,
+		"query":    (&queryapi.API{}).Routes,
+		"notifier": (&notifierapi.API{}).Routes,
+		"ops": func(e *gin.Engine) {
+			(&commandapi.API{}).OpsRoutes(e)
+			ops.DLQRoutes(e, ops.Guard(""), kafkabus.Config{}, nil, nil)
+			e.GET("/v1/ops/lag", ops.LagHandler(kafkabus.Config{}, nil))
+		},
+	} {
+		e := httpserver.New(httpserver.Config{Role: role}, slog.New(slog.DiscardHandler)).Engine()
+		register(e)
+		var has []string
+		for _, r := range e.Routes() {
+			// Keys and profiles stay on the role's own ops address.
+			if r.Method != "HEAD" && !strings.HasPrefix(r.Path, "/internal/") && r.Path != "/v1/ops/profile" {
+				has = append(has, r.Method+" "+unnamed(r.Path))
+			}
+		}
+		for _, route := range has {
+			if !slices.Contains(said[role], route) {
+				t.Errorf("%s answers %s, which docs/openapi/openapi.yaml does not describe", role, route)
+			}
+		}
+		for _, route := range said[role] {
+			if !slices.Contains(has, route) {
+				t.Errorf("docs/openapi/openapi.yaml describes %s, which %s does not answer", route, role)
+			}
+		}
+	}
+}
+
+// unnamed drops the names of path parameters, gin's and OpenAPI's.
+func unnamed(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, ":") || strings.HasPrefix(p, "{") {
+			parts[i] = "*"
+		}
+	}
+	return strings.Join(parts, "/")
+}
