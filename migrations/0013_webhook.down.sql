@@ -1,0 +1,2 @@
+DROP TABLE notifier.webhook_delivery, notifier.webhook;
+DROP INDEX notifier.notification_dead;
