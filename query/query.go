@@ -59,6 +59,7 @@ type Deps struct {
 type Query struct {
 	server *httpserver.Server
 	hub    *reader.Hub
+	log    *slog.Logger
 }
 
 // New wires the role; nothing listens before Run.
@@ -105,7 +106,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Query, error) {
 		}
 		return nil
 	})
-	return &Query{server: server, hub: hub}, nil
+	return &Query{server: server, hub: hub, log: deps.Log}, nil
 }
 
 // Name is for logs.
@@ -122,6 +123,7 @@ func (q *Query) Server() *httpserver.Server { return q.server }
 
 // Run serves until ctx ends; open requests are finished, streams ended.
 func (q *Query) Run(ctx context.Context) error {
+	checkFiles(ctx, q.log)
 	listening, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
