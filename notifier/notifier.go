@@ -30,6 +30,7 @@ import (
 	"github.com/turnout-events/turnout/notifier/httpapi"
 	"github.com/turnout-events/turnout/notifier/mail"
 	"github.com/turnout-events/turnout/notifier/pgstore"
+	"github.com/turnout-events/turnout/notifier/webhook"
 )
 
 // Config is what the environment sets.
@@ -46,6 +47,8 @@ type Config struct {
 	Tick time.Duration `env:"TURNOUT_NOTIFIER_TICK" envDefault:"250ms"`
 	// Quiet is how long further news about an answer is gathered after the first.
 	Quiet time.Duration `env:"TURNOUT_NOTIFIER_QUIET" envDefault:"60s"`
+	// PrivateWebhooks lets webhooks go to http and to addresses within this network.
+	PrivateWebhooks bool `env:"TURNOUT_NOTIFIER_PRIVATE_WEBHOOKS" envDefault:"false"`
 	// BounceToken opens the hooks POST /v1/hooks/bounces/{provider}?key=…; empty: they are closed.
 	BounceToken string `env:"TURNOUT_NOTIFIER_BOUNCE_TOKEN"`
 	// HourlyLimit is how many announcements an organization may send within an hour.
@@ -96,6 +99,7 @@ type Notifier struct {
 	store   *pgstore.Store
 	metrics *metrics
 	mail    *deliverer
+	hooks   *hooks
 	server  *httpserver.Server
 	api     *httpapi.API
 	ready   chan struct{}
@@ -139,6 +143,10 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 		channel: channel, store: n.store, keys: deps.Keys, clock: deps.Clock, log: deps.Log, metrics: m,
 		holder: holder, workers: cfg.Workers, lease: cfg.Lease, wake: make(chan struct{}, 1),
 	}
+	n.hooks = &hooks{
+		store: n.store, client: webhook.NewClient(cfg.PrivateWebhooks), ring: deps.Ring, clock: deps.Clock, log: deps.Log,
+		wake: make(chan struct{}, 1),
+	}
 	n.server = httpserver.New(httpserver.Config{
 		Role: "notifier", Addr: cfg.Addr, OpsAddr: cfg.OpsAddr, AddrSetting: "TURNOUT_NOTIFIER_ADDR",
 		OpsSetting: "TURNOUT_NOTIFIER_OPS_ADDR", Registry: deps.Registry,
@@ -146,6 +154,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	api := &httpapi.API{
 		Store: n.store, Verifier: deps.Verifier, Keys: deps.Keys, Links: links, Now: deps.Clock.Now, Log: deps.Log,
 		MessageID: func(noticeID string) string { return noticeID }, HourlyLimit: cfg.HourlyLimit, Wake: n.wake, BounceToken: cfg.BounceToken,
+		Ring: deps.Ring, PrivateWebhooks: cfg.PrivateWebhooks, WakeHooks: n.hooks.poke,
 	}
 	if m, ok := channel.(*mail.Channel); ok {
 		api.MessageID = m.MessageID
@@ -201,6 +210,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return n.server.Run(ctx) })
 	group.Go(func() error { return n.mail.run(ctx) })
+	group.Go(func() error { return n.hooks.run(ctx) })
 	group.Go(func() error {
 		return kafkabus.Consume(ctx, n.kafka, contract.GroupNotifier, contract.Groups()[contract.GroupNotifier], n.onMessages,
 			kafkabus.ConsumeOptions{Log: n.log})

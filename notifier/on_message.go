@@ -45,6 +45,9 @@ func (n *Notifier) onMessages(ctx context.Context, messages []*message.Message) 
 		if done.dueNow {
 			n.wake()
 		}
+		if done.hooked {
+			n.hooks.poke()
+		}
 	}
 	if len(rejected) > 0 {
 		return &kafkabus.Rejected{Reasons: rejected}
@@ -84,6 +87,8 @@ type batch struct {
 	byGuest     map[string][]*notice.Notice
 	voids       []Void
 
+	fresh   []*contract.Envelope // about events, and not repeats
+	hooked  bool                 // there are posts to webhooks
 	dueNow  bool
 	repeats int
 	gaps    int
@@ -98,6 +103,9 @@ func (b *batch) apply(ctx context.Context, envelopes []*contract.Envelope) error
 		if err := b.one(ctx, env); err != nil {
 			return fmt.Errorf("plan for %s (%s): %w", env.ID(), env.Type, err)
 		}
+	}
+	if err := b.planHooks(ctx, envelopes); err != nil {
+		return err
 	}
 	return b.flush(ctx)
 }
@@ -153,6 +161,7 @@ func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
 		ev.Missing = append(ev.Missing, v)
 		b.gaps++
 	}
+	b.fresh = append(b.fresh, env)
 	if late {
 		return b.late(ctx, ev, env)
 	}

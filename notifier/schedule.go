@@ -31,7 +31,7 @@ func (n *Notifier) schedule(ctx context.Context) (gocron.Scheduler, error) {
 		every time.Duration
 		run   func(ctx context.Context) error
 	}{
-		{jobDue, n.cfg.Tick, func(context.Context) error { n.wake(); return nil }},
+		{jobDue, n.cfg.Tick, func(context.Context) error { n.wake(); n.hooks.poke(); return nil }},
 		{jobReclaim, reclaimEvery, n.reclaim},
 		{jobBacklog, backlogEvery, n.measure},
 	} {
@@ -53,6 +53,9 @@ func (n *Notifier) schedule(ctx context.Context) (gocron.Scheduler, error) {
 func (n *Notifier) reclaim(ctx context.Context) error {
 	lost, err := n.store.Reclaim(ctx, n.clock.Now().UTC())
 	if err != nil {
+		return err
+	}
+	if _, err := n.store.ReclaimHooks(ctx, n.clock.Now().UTC()); err != nil {
 		return err
 	}
 	if lost > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jonboulle/clockwork"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/id"
@@ -95,7 +96,7 @@ func newWorld(t testing.TB) *world {
 		guests: map[string]*contract.RSVP{},
 	}
 	w.cfg = Config{
-		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute, HourlyLimit: 3,
+		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute, HourlyLimit: 3, PrivateWebhooks: true,
 	}
 	capacity := 100
 	w.event = contract.Event{
@@ -119,7 +120,12 @@ func (w *world) start() *Notifier {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- n.mail.run(ctx) }()
+	go func() {
+		var both errgroup.Group
+		both.Go(func() error { return n.mail.run(ctx) })
+		both.Go(func() error { return n.hooks.run(ctx) })
+		done <- both.Wait()
+	}()
 	var once sync.Once
 	w.stop = func() {
 		once.Do(func() {

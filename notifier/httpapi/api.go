@@ -43,6 +43,10 @@ type API struct {
 	BounceToken string
 	// HourlyLimit bounds announcements per organization.
 	HourlyLimit int
+	// Ring wraps the secrets of webhooks; PrivateWebhooks lets them be anywhere.
+	Ring            *seal.Keyring
+	PrivateWebhooks bool
+	WakeHooks       func()
 	// Wake has due notices looked for at once.
 	Wake func()
 }
@@ -54,6 +58,12 @@ func (a *API) Routes(e *gin.Engine) {
 	e.GET("/v1/events/:id/announcements", a.listAnnouncements)
 	e.DELETE("/v1/events/:id/announcements/:announcement", a.cancelAnnouncement)
 	e.POST("/v1/hooks/bounces/:provider", a.takeBounces)
+	e.POST("/v1/webhooks", a.addWebhook)
+	e.GET("/v1/webhooks", a.listWebhooks)
+	e.DELETE("/v1/webhooks/:webhook", a.deleteWebhook)
+	e.POST("/v1/webhooks/:webhook/rotate", a.rotateWebhook)
+	e.POST("/v1/webhooks/:webhook/redeliver", a.redeliver)
+	e.GET("/v1/webhooks/:webhook/deliveries", a.listDeliveries)
 	e.GET("/u/:token", a.showUnsubscribe)
 	e.POST("/u/:token", a.unsubscribe)
 }
@@ -87,46 +97,67 @@ const soon = 2 * time.Second
 // member requires a role in the organization of an event. The notifier knows
 // both from messages, so it waits a little for one that is on its way. Who has
 // no role may not know of the event: 404.
-func (a *API) member(c *gin.Context, eventID string, roles []string) (*notice.Event, string, error) {
+func (a *API) member(c *gin.Context, eventID string, roles []string) (ev *notice.Event, role string, err error) {
 	account, err := a.account(c)
 	if err != nil {
 		return nil, "", err
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), soon)
-	defer cancel()
+	role, err = awaitRole(c.Request.Context(), roles, func(ctx context.Context) (string, error) {
+		var err error
+		if ev, err = a.Store.Event(ctx, eventID); err != nil {
+			return "", err
+		}
+		return a.role(ctx, ev.OrganizationID, account)
+	})
+	return ev, role, err
+}
+
+// memberOf requires a role in an organization.
+func (a *API) memberOf(c *gin.Context, organizationID string, roles []string) (account string, err error) {
+	if account, err = a.account(c); err != nil {
+		return "", err
+	}
+	_, err = awaitRole(c.Request.Context(), roles, func(ctx context.Context) (string, error) {
+		return a.role(ctx, organizationID, account)
+	})
+	return account, err
+}
+
+// awaitRole asks until there is a role, or soon is over.
+func awaitRole(ctx context.Context, roles []string, ask func(context.Context) (string, error)) (string, error) {
+	late := time.NewTimer(soon)
+	defer late.Stop()
 	pause := time.NewTicker(50 * time.Millisecond)
 	defer pause.Stop()
 	for {
-		ev, role, err := a.role(c.Request.Context(), eventID, account)
+		role, err := ask(ctx)
 		switch {
 		case err == nil && slices.Contains(roles, role):
-			return ev, role, nil
+			return role, nil
 		case err == nil && role != "":
-			return nil, "", fault.ErrForbidden
+			return "", fault.ErrForbidden
 		case err != nil && !errors.Is(err, pgstore.ErrNotFound):
-			return nil, "", err
+			return "", err
 		}
 		select {
 		case <-pause.C:
+		case <-late.C:
+			return "", fault.ErrNotFound
 		case <-ctx.Done():
-			return nil, "", fault.ErrNotFound
+			return "", fault.ErrNotFound
 		}
 	}
 }
 
-func (a *API) role(ctx context.Context, eventID, account string) (*notice.Event, string, error) {
-	ev, err := a.Store.Event(ctx, eventID)
+func (a *API) role(ctx context.Context, organizationID, account string) (string, error) {
+	org, err := a.Store.Organization(ctx, organizationID)
 	if err != nil {
-		return nil, "", err
-	}
-	org, err := a.Store.Organization(ctx, ev.OrganizationID)
-	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	for _, m := range org.Body.Members {
 		if m.AccountID == account {
-			return ev, m.Role, nil
+			return m.Role, nil
 		}
 	}
-	return ev, "", nil
+	return "", nil
 }
