@@ -25,6 +25,19 @@ func BenchmarkHotEvent(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rsvps/s")
 }
 
+// BenchmarkIdleEvent is one client after the other: what a transaction costs when it has one request.
+func BenchmarkIdleEvent(b *testing.B) {
+	f := newFixture(b)
+	desk := f.desk(b)
+	event := f.event(b)
+	requests := make([]admission.Request, b.N)
+	for i := range requests {
+		requests[i] = f.submit(b, event, guest(i), 1)
+	}
+	b.ResetTimer()
+	run(b, desk, requests, 1)
+}
+
 // BenchmarkFullEvent is refusals at an event that has no seat and no waitlist.
 func BenchmarkFullEvent(b *testing.B) {
 	f := newFixture(b)
