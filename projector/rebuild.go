@@ -46,22 +46,28 @@ type Report struct {
 // Rebuild runs one store. The live index stays behind its alias until the new
 // one holds everything, then the alias moves in one step.
 func (r *Rebuilder) Rebuild(ctx context.Context, store string) (Report, error) {
-	if store == availability.Group {
-		return r.rebuildSeats(ctx)
-	}
 	if !slices.Contains(Rebuildable, store) {
 		return Report{}, fmt.Errorf("there is no store %q to rebuild", store)
 	}
-	es := r.Deps.Elastic
+	j := r.journal(store)
+	report, err := r.rebuild(ctx, store, j)
+	j.end(ctx, report, err)
+	return report, err
+}
+
+func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Report, error) {
+	if store == availability.Group {
+		return r.rebuildSeats(ctx, j)
+	}
 	spec, err := indexSpec(store, r.Config.Refresh)
 	if err != nil {
 		return Report{}, err
 	}
-	index, err := es.NewIndex(ctx, store, spec)
+	index, err := r.Deps.Elastic.NewIndex(ctx, store, spec)
 	if err != nil {
 		return Report{}, err
 	}
-	return r.fill(ctx, store, index)
+	return r.fill(ctx, store, index, j)
 }
 
 // Rollback puts the alias back on the index that was before, after filling up
@@ -79,11 +85,14 @@ func (r *Rebuilder) Rollback(ctx context.Context, store string) (Report, error) 
 	if at < 1 {
 		return Report{}, fmt.Errorf("there is no index before %s", behind[len(behind)-1])
 	}
-	return r.fill(ctx, store, all[at-1])
+	j := r.journal(store)
+	report, err := r.fill(ctx, store, all[at-1], j)
+	j.end(ctx, report, err)
+	return report, err
 }
 
 // fill replays into an index, while the projectors write to it too, and swaps.
-func (r *Rebuilder) fill(ctx context.Context, store, index string) (Report, error) {
+func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (Report, error) {
 	began := time.Now()
 	report := Report{Store: store, Index: index}
 	es := r.Deps.Elastic
@@ -109,7 +118,7 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string) (Report, erro
 	if store == document.Access {
 		topic = contract.TopicOrganizations
 	}
-	if err := r.replay(ctx, topic, seen.watch(handle), &report); err != nil {
+	if err := r.replay(ctx, topic, seen.watch(handle), &report, j); err != nil {
 		return report, err
 	}
 	if store == document.Listings {
@@ -149,7 +158,7 @@ func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
 	}
 }
 
-func (r *Rebuilder) replay(ctx context.Context, topic string, handle kafkabus.Handler, report *Report) error {
+func (r *Rebuilder) replay(ctx context.Context, topic string, handle kafkabus.Handler, report *Report, j *journal) error {
 	rejected := make(chan int, 1)
 	rejected <- 0
 	var total int64
@@ -159,6 +168,7 @@ func (r *Rebuilder) replay(ctx context.Context, topic string, handle kafkabus.Ha
 			n := <-rejected
 			total = max(total, done)
 			rejected <- n + len(reasons)
+			j.progress(ctx, done, all)
 			if r.Progress != nil {
 				r.Progress(done, all)
 			}

@@ -207,6 +207,7 @@ func (s *system) addProjector(ctx context.Context) error {
 		return err
 	}
 	ops.DLQRoutes(server.Ops(), ops.Guard(s.OpsToken), s.Kafka, p.Groups(), p.Redrive)
+	server.Ops().GET("/v1/ops/rebuilds", ops.Guard(s.OpsToken), p.RebuildsHandler)
 	s.add(server)
 	s.add(p)
 	return nil

@@ -17,6 +17,7 @@ const (
 	KeyEvent        = "event"   // hash of an event: FieldVersion and FieldBody, a copy for when the search engine is away
 	KeySlug         = "slug"    // string: the event of a slug
 	KeySentinel     = "sentinel"
+	KeyRebuild      = "rebuild" // string of a store: how far its last rebuild is
 	// ChannelAvailability is the pub/sub channel on which the projector's script
 	// publishes each change, as Availability in JSON.
 	ChannelAvailability = "avail"
