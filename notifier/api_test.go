@@ -151,6 +151,7 @@ func TestOneClickUnsubscribe(t *testing.T) {
 	w.hear(w.organization(1, nil))
 	w.publish()
 	w.hear(w.going("ana"))
+	w.settle()
 	w.at(w.event.StartsAt.Add(-24 * time.Hour))
 	mails := w.ledger.all()
 	reminder, err := mail.ReadMessage(strings.NewReader(string(mails[len(mails)-1].Raw)))

@@ -2,7 +2,7 @@
 // due become mail, and every row can say why, when, by which message and what
 // happened.
 //
-// Read it in this order: on_message.go takes a batch, on_rsvp.go and on_event.go
+// Read it in this order: on_message.go takes messages, batch.go applies them, on_rsvp.go and on_event.go
 // plan (pure, with plan.go), pgstore keeps the plan in the transaction that
 // records what was seen, schedule.go ticks, deliver.go claims and sends, verdict.go
 // judges the answer.

@@ -3,6 +3,7 @@ package bounce
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -29,7 +30,7 @@ func DSN(raw []byte) (Report, error) {
 	parts := multipart.NewReader(m.Body, params["boundary"])
 	for {
 		part, err := parts.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -62,10 +63,7 @@ type dsn struct {
 const maxPart = 256 << 10
 
 func (d *dsn) part(p *multipart.Part) error {
-	media, _, err := mime.ParseMediaType(p.Header.Get("Content-Type"))
-	if err != nil {
-		return nil // a part of no known type says nothing
-	}
+	media, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type")) // a part of no known type says nothing
 	body := io.LimitReader(p, maxPart)
 	switch media {
 	case "message/delivery-status":
@@ -91,7 +89,7 @@ func (d *dsn) deliveryStatus(body io.Reader) error {
 			d.action = strings.ToLower(strings.TrimSpace(action))
 			d.status, _, _ = strings.Cut(strings.TrimSpace(fields.Get("Status")), " ")
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -71,7 +71,7 @@ func (a *API) take(c *gin.Context, r bounce.Report) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	reason := ""
+	var reason string
 	switch r.Kind {
 	case bounce.Hard:
 		reason = pgstore.Bounced

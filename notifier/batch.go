@@ -1,0 +1,280 @@
+package notifier
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/notice"
+	"github.com/turnout-events/turnout/notifier/pgstore"
+)
+
+// batch applies messages in order. Plans pile up in memory, where a later
+// message of the batch can still void them, and are written at the end; before
+// a plan that concerns all guests of an event they are written first.
+type batch struct {
+	tx    *pgstore.Tx
+	now   time.Time
+	quiet time.Duration
+
+	events      map[string]*notice.Event
+	guests      map[string]*notice.Guest
+	stored      map[string]bool // guests that had a row before this batch
+	dirtyEvents map[string]bool
+	dirtyGuests []string
+	adds        []*notice.Notice
+	byGuest     map[string][]*notice.Notice
+	voids       []Void
+
+	fresh   []*contract.Envelope // about events, and not repeats
+	hooked  bool                 // there are posts to webhooks
+	dueNow  bool
+	repeats int
+	gaps    int
+	added   map[notice.Kind]int
+}
+
+func (b *batch) apply(ctx context.Context, envelopes []*contract.Envelope) error {
+	if err := b.load(ctx, envelopes); err != nil {
+		return err
+	}
+	for _, env := range envelopes {
+		if err := b.one(ctx, env); err != nil {
+			return fmt.Errorf("plan for %s (%s): %w", env.ID(), env.Type, err)
+		}
+	}
+	if err := b.planHooks(ctx, envelopes); err != nil {
+		return err
+	}
+	return b.flush(ctx)
+}
+
+func (b *batch) load(ctx context.Context, envelopes []*contract.Envelope) error {
+	var events, orgs, guests []string
+	for _, env := range envelopes {
+		switch contract.AboutOf(env.Type) {
+		case contract.AboutRSVP:
+			m, err := env.RSVP()
+			if err != nil {
+				return err
+			}
+			guests = append(guests, m.RSVP.ID)
+			fallthrough
+		case contract.AboutEvent:
+			events, orgs = append(events, env.Subject), append(orgs, env.Org)
+		}
+	}
+	b.byGuest, b.stored = map[string][]*notice.Notice{}, map[string]bool{}
+	b.dirtyEvents, b.added = map[string]bool{}, map[notice.Kind]int{}
+	if len(events) == 0 {
+		return nil
+	}
+	var err error
+	if b.events, err = b.tx.LockEvents(ctx, events, orgs); err != nil {
+		return err
+	}
+	if b.guests, err = b.tx.Guests(ctx, guests); err != nil {
+		return err
+	}
+	for id := range b.guests {
+		b.stored[id] = true
+	}
+	return nil
+}
+
+func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
+	if contract.AboutOf(env.Type) == contract.AboutOrganization {
+		m, err := env.Organization()
+		if err != nil {
+			return err
+		}
+		return b.tx.SaveOrganization(ctx, m.Organization, env.Version)
+	}
+	ev := b.events[env.Subject]
+	late := env.Version <= ev.Version
+	if late && !passedOver(ev, env.Version) {
+		b.repeats++
+		return nil
+	}
+	for v := ev.Version + 1; v < env.Version && len(ev.Missing) < notice.MaxMissing; v++ {
+		ev.Missing = append(ev.Missing, v)
+		b.gaps++
+	}
+	b.fresh = append(b.fresh, env)
+	if late {
+		return b.late(ctx, ev, env)
+	}
+	c := cause{env: env, now: b.now, quiet: b.quiet}
+	var plan Plan
+	if contract.AboutOf(env.Type) == contract.AboutEvent {
+		m, err := env.Event()
+		if err != nil {
+			return err
+		}
+		ev, plan = onEvent(c, ev, m)
+		b.events[env.Subject] = ev
+	} else {
+		m, err := env.RSVP()
+		if err != nil {
+			return err
+		}
+		ev.CheckedIn = m.Counters.CheckedIn
+		var g *notice.Guest
+		g, plan = onRSVP(c, ev, b.guests[m.RSVP.ID], m)
+		b.guests[g.RSVPID] = g
+		b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
+	}
+	ev.Version = env.Version
+	b.dirtyEvents[env.Subject] = true
+	return b.take(ctx, plan)
+}
+
+// passedOver strikes a version off those that never came.
+func passedOver(ev *notice.Event, version int64) bool {
+	i := slices.Index(ev.Missing, version)
+	if i < 0 {
+		return false
+	}
+	ev.Missing = slices.Delete(ev.Missing, i, i+1)
+	return true
+}
+
+// late plans for a dead letter that was redriven. Of an event, or of a guest
+// who has been heard of since, the later messages have said more.
+func (b *batch) late(ctx context.Context, ev *notice.Event, env *contract.Envelope) error {
+	b.dirtyEvents[env.Subject] = true
+	if contract.AboutOf(env.Type) != contract.AboutRSVP {
+		return nil
+	}
+	m, err := env.RSVP()
+	if err != nil {
+		return err
+	}
+	if before := b.guests[m.RSVP.ID]; before != nil && before.Version > env.Version {
+		return nil
+	}
+	g, plan := onRSVP(cause{env: env, now: b.now, quiet: b.quiet}, ev, b.guests[m.RSVP.ID], m)
+	b.guests[g.RSVPID] = g
+	b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
+	return b.take(ctx, plan)
+}
+
+func (b *batch) take(ctx context.Context, p Plan) error {
+	for _, v := range p.Void {
+		b.void(v)
+	}
+	for i := range p.Add {
+		n := &p.Add[i]
+		b.adds = append(b.adds, n)
+		b.byGuest[n.RSVPID] = append(b.byGuest[n.RSVPID], n)
+		b.added[n.Kind]++
+		b.dueNow = b.dueNow || !n.DueAt.After(b.now)
+	}
+	if len(p.Fan) == 0 {
+		return nil
+	}
+	if err := b.flush(ctx); err != nil {
+		return err
+	}
+	for _, f := range p.Fan {
+		planned, err := b.tx.Fan(ctx, f.Like, f.Statuses, f.Reminders, f.Updates)
+		if err != nil {
+			return err
+		}
+		b.added[f.Like.Kind] += int(planned)
+		b.dueNow = b.dueNow || !f.Like.DueAt.After(b.now)
+	}
+	return nil
+}
+
+// void takes back what this batch planned, and what was planned before it.
+func (b *batch) void(v Void) {
+	mine := b.adds
+	if v.RSVPID != "" {
+		mine = b.byGuest[v.RSVPID]
+	}
+	for _, n := range mine {
+		if n.EventID != v.EventID || n.State != notice.Planned || v.Held && !n.DueAt.After(b.now) ||
+			len(v.Kinds) > 0 && !slices.Contains(v.Kinds, n.Kind) {
+			continue
+		}
+		n.State, n.Outcome, n.FinishedAt = notice.Void, v.Reason, b.now
+	}
+	if v.RSVPID == "" || b.stored[v.RSVPID] {
+		b.voids = append(b.voids, v)
+	}
+}
+
+// flush writes what has piled up. Voids go before the notices of this batch:
+// what they mean for those is settled already.
+func (b *batch) flush(ctx context.Context) error {
+	if err := b.saveSeen(ctx); err != nil {
+		return err
+	}
+	if err := b.writeVoids(ctx); err != nil {
+		return err
+	}
+	if err := b.tx.Add(ctx, b.adds); err != nil {
+		return err
+	}
+	for _, n := range b.adds {
+		b.stored[n.RSVPID] = true
+	}
+	b.adds, b.voids = nil, nil
+	clear(b.byGuest)
+	return nil
+}
+
+func (b *batch) saveSeen(ctx context.Context) error {
+	events := make([]*notice.Event, 0, len(b.dirtyEvents))
+	for id := range b.dirtyEvents {
+		events = append(events, b.events[id])
+	}
+	if err := b.tx.SaveEvents(ctx, events); err != nil {
+		return err
+	}
+	slices.Sort(b.dirtyGuests)
+	b.dirtyGuests = slices.Compact(b.dirtyGuests)
+	guests := make([]*notice.Guest, 0, len(b.dirtyGuests))
+	for _, id := range b.dirtyGuests {
+		guests = append(guests, b.guests[id])
+	}
+	if err := b.tx.SaveGuests(ctx, guests); err != nil {
+		return err
+	}
+	clear(b.dirtyEvents)
+	b.dirtyGuests = nil
+	return nil
+}
+
+// writeVoids gathers voids that differ only by guest into one statement.
+func (b *batch) writeVoids(ctx context.Context) error {
+	type key struct {
+		event, reason, kinds string
+		held                 bool
+	}
+	var order []key
+	first, guests := map[key]Void{}, map[key][]string{}
+	for _, v := range b.voids {
+		k := key{reason: v.Reason, kinds: fmt.Sprint(v.Kinds), held: v.Held}
+		if v.RSVPID == "" {
+			k.event = v.EventID
+		}
+		if _, there := first[k]; !there {
+			first[k] = v
+			order = append(order, k)
+		}
+		if v.RSVPID != "" {
+			guests[k] = append(guests[k], v.RSVPID)
+		}
+	}
+	for _, k := range order {
+		v := first[k]
+		if err := b.tx.Void(ctx, v.EventID, guests[k], v.Kinds, v.Held, v.Reason, b.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
