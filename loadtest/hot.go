@@ -214,6 +214,11 @@ func (t *tally) rows(a *arms, conns int) []row {
 		t.generator.row("CPU of the generator per RSVP"+at, "µs"),
 		t.bare.row("generator's share of the CPU against no-op"+at, "of 1"),
 	}
+	return append(rows, t.others(at)...)
+}
+
+// others are the answers that were not 201: none is wanted where there is room for all.
+func (t *tally) others(at string) (rows []row) {
 	for status, n := range t.odd {
 		rows = append(rows, row{Name: fmt.Sprintf("answers of %d%s", status, at), Unit: "answers", Median: float64(n), Low: float64(n), High: float64(n), N: n})
 	}

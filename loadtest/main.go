@@ -34,6 +34,9 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{name: "hot", summary: "RSVPs/s on one event, against the textbook handler and a no-op", block: 4 * time.Second, run: hot},
+		{name: "spread", summary: "one event against a thousand", block: 4 * time.Second, run: spread},
+		{name: "latency", summary: "p50/p99 at 500/s on one event, against a transaction that has the machine to itself", block: 10 * time.Second, run: steady},
+		{name: "refuse", summary: "refusals of a full event, against acceptances", block: 4 * time.Second, run: refuse},
 		{name: "profile", summary: "where the command role's CPU goes while one event is hot", block: 10 * time.Second, run: profile},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
 			block: 30 * time.Second, running: true, run: flow},

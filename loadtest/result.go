@@ -31,6 +31,7 @@ type row struct {
 
 func (r row) atLeast(v float64) row { return r.want(fmt.Sprintf("≥ %g", v), r.Median >= v) }
 func (r row) atMost(v float64) row  { return r.want(fmt.Sprintf("≤ %g", v), r.Median <= v) }
+func (r row) below(v float64) row   { return r.want(fmt.Sprintf("< %g", v), r.Median < v) }
 func (r row) exactly(v float64) row { return r.want(fmt.Sprintf("= %g", v), r.Low == v && r.High == v) }
 
 // want without a sample is not met: what was not measured proves nothing.
