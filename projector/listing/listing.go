@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -36,6 +37,7 @@ func New(client *elastic.Client, targets feed.Each, applied func(context.Context
 type change struct {
 	event          string
 	at             int // index of the message that decides
+	messages       int
 	details        json.RawMessage
 	detailsVersion int64
 	seats          contract.Counters
@@ -44,6 +46,7 @@ type change struct {
 
 // Handle is a kafkabus.Handler.
 func (p *Projector) Handle(ctx context.Context, messages []*message.Message) error {
+	began := time.Now()
 	items, rejects := feed.Decode(messages)
 	changes := coalesce(items, rejects)
 	err := p.targets(ctx, func(target string) error { return p.write(ctx, target, changes, rejects) })
@@ -51,7 +54,33 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		return err
 	}
 	p.applied(ctx, rejects.Others(items))
+	p.pace(ctx, began, changes, len(messages))
 	return rejects.Err()
+}
+
+const (
+	hot      = 20                     // messages about one event in a batch
+	backlog  = 400                    // messages in a batch that has more behind it
+	hotPause = 100 * time.Millisecond // between two writes of a hot event
+)
+
+// pace lets a hot event's next batch grow: its document is written some ten
+// times a second, however many answer. Behind a backlog batches are as large
+// as they can be, and waiting would only add to it.
+func (p *Projector) pace(ctx context.Context, began time.Time, changes []*change, size int) {
+	most := 0
+	for _, c := range changes {
+		most = max(most, c.messages)
+	}
+	if most < hot || size >= backlog {
+		return
+	}
+	timer := time.NewTimer(time.Until(began.Add(hotPause)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
@@ -79,6 +108,7 @@ func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
 			byEvent[env.Subject] = c
 			order = append(order, c)
 		}
+		c.messages++
 		if env.Version > c.seatsVersion {
 			c.seats, c.seatsVersion, c.at = *body.Counters, env.Version, it.At
 		}
