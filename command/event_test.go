@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/turnout-events/turnout/internal/token"
 )
 
 type eventView struct {
@@ -136,7 +138,9 @@ func TestConfirmationApprovalAndOffers(t *testing.T) {
 	if ada.text("status") != "pending" || ada.text("pending_expires_at") == "" {
 		t.Errorf("new: %s", ada.body)
 	}
-	if got := step(rsvp+"/confirm?token="+ada.text("manage_token"), ""); got != "pending" { // a link carries the token
+	// Who typed the address has not read its mail.
+	r.do(request{method: "POST", path: rsvp + "/confirm", auth: mine}).want(http.StatusForbidden, "address-not-proven")
+	if got := step(rsvp+"/confirm?token="+r.mailed(ada.text("id")), ""); got != "pending" { // a link carries the token
 		t.Errorf("address confirmed: %s", got)
 	}
 	if got := step(rsvp+"/approve", auth); got != "confirmed" {
@@ -183,4 +187,18 @@ func TestMembersAddGuests(t *testing.T) {
 	add(rival, nameless).want(http.StatusBadRequest)
 	add(rival, guest("ada", 1)).want(http.StatusCreated)
 	add("Bearer x", guest("bob", 1)).want(http.StatusUnauthorized)
+}
+
+// mailed is the token of the link in the mail that asks for the address.
+func (r *role) mailed(rsvpID string) string {
+	r.t.Helper()
+	manager, err := token.NewManager(r.ring)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	text, err := manager.MakeMailed(rsvpID, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return text
 }

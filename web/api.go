@@ -92,17 +92,18 @@ type listView struct {
 }
 
 type rsvpView struct {
-	ID             string     `json:"id"`
-	EventID        string     `json:"event_id"`
-	Status         string     `json:"status"`
-	Response       string     `json:"response"`
-	PartySize      int        `json:"party_size"`
-	Position       *int       `json:"position"`
-	Why            string     `json:"why"`
-	OfferExpiresAt *time.Time `json:"offer_expires_at"`
-	ManageToken    string     `json:"manage_token"`
-	Name           string     `json:"name"`
-	Version        int64      `json:"version"`
+	ID               string     `json:"id"`
+	EventID          string     `json:"event_id"`
+	Status           string     `json:"status"`
+	Response         string     `json:"response"`
+	PartySize        int        `json:"party_size"`
+	Position         *int       `json:"position"`
+	Why              string     `json:"why"`
+	OfferExpiresAt   *time.Time `json:"offer_expires_at"`
+	ManageToken      string     `json:"manage_token"`
+	AddressConfirmed bool       `json:"address_confirmed"`
+	Name             string     `json:"name"`
+	Version          int64      `json:"version"`
 }
 
 func (a *api) events(ctx context.Context, query url.Values) (listView, error) {

@@ -57,9 +57,10 @@ func (o *opsGate) serve(c *gin.Context) {
 // part is what one role said.
 type part struct {
 	Items []json.RawMessage `json:"items"`
-	role  string
-	found bool
-	err   error
+	role    string
+	found   bool
+	refused []byte // the problem document of a request that is not valid
+	err     error
 }
 
 // gather asks all roles at once. A role that does not know the route has
@@ -75,6 +76,10 @@ func (o *opsGate) gather(c *gin.Context) {
 	for _, p := range parts {
 		items = append(items, p.Items...)
 		found = found || p.found
+		if p.refused != nil {
+			c.Data(http.StatusBadRequest, httpserver.ProblemType, p.refused)
+			return
+		}
 		if p.err != nil {
 			away = append(away, p.role)
 		}
@@ -96,6 +101,8 @@ func (o *opsGate) ask(ctx context.Context, role opsRole, uri string) part {
 	defer func() { _ = res.Body.Close() }()
 	switch res.StatusCode {
 	case http.StatusNotFound:
+	case http.StatusBadRequest:
+		p.refused, p.err = io.ReadAll(res.Body)
 	case http.StatusOK:
 		p.found = true
 		p.err = json.NewDecoder(res.Body).Decode(&p)
@@ -135,5 +142,6 @@ func (o *opsGate) send(ctx context.Context, role opsRole, method, uri string, bo
 	}
 	req.Header.Set("Authorization", "Bearer "+o.token)
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(httpserver.HeaderRequestID, httpserver.RequestID(ctx))
 	return o.client.Do(req)
 }

@@ -21,6 +21,7 @@ type rsvpPage struct {
 	Seats   *seatsView
 	RSVP    rsvpView
 	Heading string
+	Proven  bool // the link came by mail, so the address is the guest's
 	Sizes   []int
 	Problem *problem
 }
@@ -52,7 +53,7 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 		p.sorry(c, asProblem(err))
 		return rsvpPage{}, false
 	}
-	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Sizes: partySizes(e.MaxParty)}
+	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Proven: p.links.Proves(token), Sizes: partySizes(e.MaxParty)}
 	if seats, err := p.api.seats(ctx, e.ID); err == nil {
 		page.Seats = &seats
 	}

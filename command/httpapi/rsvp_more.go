@@ -6,10 +6,21 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/contract"
 )
 
+// errNotProven keeps a client from confirming an address that it only typed:
+// the token of the 201 manages the answer, the token of the mail proves the address.
+var errNotProven = fault.New(fault.Forbidden, "address-not-proven", "Open the link in the mail to confirm the address")
+
 func (a *API) confirmAddress(c *gin.Context) error {
+	if text := guestToken(c); text != "" && !a.manager.Proves(text) {
+		// A session began with a mailed link too; strangers are refused below.
+		if holder, _, err := a.manager.Verify(text); err == nil && holder == c.Param("id") {
+			return errNotProven
+		}
+	}
 	return a.simple(c, nil, func(rsvpID, _ string) rsvp.Command { return &rsvp.ConfirmAddress{RSVPID: rsvpID} })
 }
 

@@ -34,22 +34,47 @@ func NewManager(ring *seal.Keyring) (*Manager, error) {
 	return &Manager{keys: keys}, nil
 }
 
+// mailed is the bit of a token that only a mail carries.
+const mailed = 0x8000
+
 // Make derives the manage token of an RSVP: id ‖ epoch ‖ HMAC, base64url. It
 // is the same each time; raising the RSVP's epoch revokes it.
 func (m *Manager) Make(rsvpID string, epoch int) (string, error) {
+	return m.derive(rsvpID, epoch, 0)
+}
+
+// MakeMailed is Make for a link that goes to the guest's address and nowhere
+// else: who shows it has read that mail.
+func (m *Manager) MakeMailed(rsvpID string, epoch int) (string, error) {
+	return m.derive(rsvpID, epoch, mailed)
+}
+
+func (m *Manager) derive(rsvpID string, epoch, bit int) (string, error) {
 	u, err := uuid.Parse(rsvpID)
-	if err != nil || epoch < 0 || epoch > 0xffff {
+	if err != nil || epoch < 0 || epoch >= mailed {
 		return "", ErrToken
 	}
 	raw := make([]byte, 0, 18+macSize)
 	raw = append(raw, u[:]...)
-	raw = binary.BigEndian.AppendUint16(raw, uint16(epoch))
+	raw = binary.BigEndian.AppendUint16(raw, uint16(epoch|bit))
 	return base64.RawURLEncoding.EncodeToString(append(raw, mac(m.keys[0], raw)...)), nil
 }
 
-// Verify gives the RSVP and the epoch that the token was made for. The caller
-// compares the epoch with the RSVP's present one.
+// Verify gives the RSVP and the epoch that the token was made for, mailed or
+// not. The caller compares the epoch with the RSVP's present one.
 func (m *Manager) Verify(s string) (rsvpID string, epoch int, err error) {
+	rsvpID, number, err := m.open(s)
+	return rsvpID, number &^ mailed, err
+}
+
+// Proves tells whether the token is one of MakeMailed: the address is the
+// guest's own.
+func (m *Manager) Proves(s string) bool {
+	_, number, err := m.open(s)
+	return err == nil && number&mailed != 0
+}
+
+func (m *Manager) open(s string) (rsvpID string, number int, err error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || len(raw) != 18+macSize {
 		return "", 0, ErrToken

@@ -134,3 +134,32 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// The token of an answer's 201 manages it; only the one that was mailed proves
+// that the address is the guest's.
+func TestOnlyAMailedTokenProvesTheAddress(t *testing.T) {
+	t.Parallel()
+	m, err := token.NewManager(keyring(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed, err := m.Make(rsvpID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mailed, err := m.MakeMailed(rsvpID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, proves := range map[string]bool{typed: false, mailed: true, "x": false} {
+		if m.Proves(s) != proves {
+			t.Errorf("%q proves: %t", s, !proves)
+		}
+	}
+	if id, epoch, err := m.Verify(mailed); err != nil || id != rsvpID || epoch != 1 {
+		t.Errorf("mailed: %s, %d, %v", id, epoch, err)
+	}
+	if s, err := m.Make(rsvpID, 0x8000); err == nil {
+		t.Errorf("an epoch became a proof: %q", s)
+	}
+}

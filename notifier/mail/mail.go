@@ -92,8 +92,17 @@ func (w *Writer) Letter(d *notice.Delivery, p contract.Personal, now time.Time) 
 	return l, nil
 }
 
+// token is the guest's manage token. The mails that ask for the address, or
+// bring a link that was asked for, carry one that proves it.
+func (w *Writer) token(d *notice.Delivery) (string, error) {
+	if d.Notice.Kind == notice.PendingAddress || d.Notice.Kind == notice.ManageLink {
+		return w.manage.MakeMailed(d.Guest.RSVPID, d.Guest.Epoch)
+	}
+	return w.manage.Make(d.Guest.RSVPID, d.Guest.Epoch)
+}
+
 func (w *Writer) message(d *notice.Delivery, p contract.Personal, now time.Time) (*gomail.Msg, error) {
-	manage, err := w.manage.Make(d.Guest.RSVPID, d.Guest.Epoch)
+	manage, err := w.token(d)
 	if err != nil {
 		return nil, fmt.Errorf("manage token: %w", err)
 	}
