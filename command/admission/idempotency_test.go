@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"net"
@@ -10,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"context"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/turnout-events/turnout/command/admission"
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/testkit"
 )
 
 func TestSameKeySameBytes(t *testing.T) {
@@ -250,5 +251,35 @@ func TestCreateOnce(t *testing.T) {
 	must(t, f.pool.QueryRow(t.Context(), `SELECT count(*) FROM event`).Scan(&events))
 	if events != 1 {
 		t.Fatalf("%d events", events)
+	}
+}
+
+// A key that comes again while its first request still runs waits, and is told so after a while.
+func TestStillRunning(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	desk := f.desk(t, func(c *admission.Config, _ *admission.Deps) { c.AnswerWithin = 200 * time.Millisecond })
+	event := f.event(t)
+	unlock := f.lock(t, event)
+	r := f.submit(t, event, "ada", 1)
+	first := make(chan error, 1)
+	go func() {
+		_, err := desk.Do(t.Context(), r)
+		first <- err
+	}()
+	f.queued(t, desk, 1)
+	if _, err := desk.Do(t.Context(), r); !errors.Is(err, admission.ErrStillRunning) {
+		t.Fatalf("the second: %v", err)
+	}
+	if err := <-first; fault.KindOf(err) != fault.Unavailable {
+		t.Fatalf("the first: %v", err)
+	}
+	unlock()
+	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
+		_, err := desk.Do(t.Context(), r)
+		return err
+	})
+	if c := f.counters(t, event); c.Going != 1 {
+		t.Fatalf("counters %+v", c)
 	}
 }

@@ -283,33 +283,3 @@ func TestOverloadAndImpatience(t *testing.T) {
 		t.Fatalf("counters %+v", c)
 	}
 }
-
-// A key that comes again while its first request still runs waits, and is told so after a while.
-func TestStillRunning(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	desk := f.desk(t, func(c *admission.Config, _ *admission.Deps) { c.AnswerWithin = 200 * time.Millisecond })
-	event := f.event(t)
-	unlock := f.lock(t, event)
-	r := f.submit(t, event, "ada", 1)
-	first := make(chan error, 1)
-	go func() {
-		_, err := desk.Do(t.Context(), r)
-		first <- err
-	}()
-	f.queued(t, desk, 1)
-	if _, err := desk.Do(t.Context(), r); !errors.Is(err, admission.ErrStillRunning) {
-		t.Fatalf("the second: %v", err)
-	}
-	if err := <-first; fault.KindOf(err) != fault.Unavailable {
-		t.Fatalf("the first: %v", err)
-	}
-	unlock()
-	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
-		_, err := desk.Do(t.Context(), r)
-		return err
-	})
-	if c := f.counters(t, event); c.Going != 1 {
-		t.Fatalf("counters %+v", c)
-	}
-}
