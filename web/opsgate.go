@@ -56,7 +56,7 @@ func (o *opsGate) serve(c *gin.Context) {
 
 // part is what one role said.
 type part struct {
-	Items []json.RawMessage `json:"items"`
+	Items   []json.RawMessage `json:"items"`
 	role    string
 	found   bool
 	refused []byte // the problem document of a request that is not valid

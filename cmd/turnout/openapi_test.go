@@ -14,6 +14,7 @@ import (
 	"github.com/turnout-events/turnout/internal/ops"
 	"github.com/turnout-events/turnout/internal/testkit/described"
 	notifierapi "github.com/turnout-events/turnout/notifier/httpapi"
+	"github.com/turnout-events/turnout/projector"
 	queryapi "github.com/turnout-events/turnout/query/httpapi"
 )
 
@@ -38,8 +39,10 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 		"notifier": (&notifierapi.API{}).Routes,
 		"ops": func(e *gin.Engine) {
 			(&commandapi.API{}).OpsRoutes(e)
+			(&notifierapi.API{}).OpsRoutes(e, ops.Guard(""))
 			ops.DLQRoutes(e, ops.Guard(""), kafkabus.Config{}, nil, nil)
 			e.GET("/v1/ops/lag", ops.LagHandler(kafkabus.Config{}, nil))
+			e.GET("/v1/ops/rebuilds", (&projector.Projector{}).RebuildsHandler)
 		},
 	} {
 		e := httpserver.New(httpserver.Config{Role: role}, slog.New(slog.DiscardHandler)).Engine()

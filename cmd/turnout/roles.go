@@ -242,15 +242,17 @@ func (s *system) addNotifier(ctx context.Context) error {
 		return err
 	}
 	r := registry()
-	r.MustRegister(ops.NewLagCollector(ctx, s.Kafka, map[string][]string{
-		contract.GroupNotifier: contract.Groups()[contract.GroupNotifier],
-	}, s.log))
+	groups := map[string][]string{contract.GroupNotifier: contract.Groups()[contract.GroupNotifier]}
+	r.MustRegister(ops.NewLagCollector(ctx, s.Kafka, groups, s.log))
 	n, err := notifier.New(ctx, s.Notifier, notifier.Deps{
 		Log: s.log, Registry: r, Pool: pool, Kafka: s.Kafka, Keys: keys, Ring: s.ring, Verifier: s.verifier(),
 	})
 	if err != nil {
 		return err
 	}
+	guard := ops.Guard(s.OpsToken)
+	n.AddOps(guard)
+	n.Server().Ops().GET("/v1/ops/lag", guard, ops.LagHandler(s.Kafka, groups))
 	s.add(n)
 	return nil
 }

@@ -38,7 +38,7 @@ func (a *API) opsNotices(c *gin.Context) {
 	if !oldest.IsZero() {
 		waited = now.Sub(oldest).Seconds()
 	}
-	c.JSON(http.StatusOK, gin.H{"dead": items, "due": due, "oldest_due_seconds": waited})
+	c.JSON(http.StatusOK, gin.H{"items": items, "next_cursor": nil, "due": due, "oldest_due_seconds": waited})
 }
 
 // opsResend takes the id of one, or "all".
