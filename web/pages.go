@@ -20,6 +20,8 @@ type pages struct {
 	views views
 	forms *forms
 	links *token.Manager
+	// secure keeps cookies off plain HTTP, where the public origin is HTTPS.
+	secure bool
 	doc   *apidoc
 	log   *slog.Logger
 }

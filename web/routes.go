@@ -14,6 +14,8 @@ func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 	r.POST("/e/:slug", p.answer)
 	r.GET("/r/:token", p.rsvp)
 	r.POST("/r/:token", p.change)
+	r.GET("/me", p.me)
+	r.POST("/me", p.signIn)
 	r.GET("/ops", p.ops)
 	r.GET("/problems/:slug", p.problem)
 	r.GET("/static/*file", p.static)

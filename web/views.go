@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
 )
 
 //go:embed templates/*.html
@@ -150,4 +152,24 @@ func withParam(q url.Values, key, value string) string {
 	}
 	c.Set(key, value)
 	return "/?" + c.Encode()
+}
+
+// answerWord is a status as a guest would say it.
+func answerWord(status string) string {
+	switch status {
+	case contract.StatusConfirmed:
+		return "Going"
+	case contract.StatusWaitlisted:
+		return "On the waitlist"
+	case contract.StatusOffered:
+		return "A seat is held for you"
+	case contract.StatusPending:
+		return "One more step"
+	case contract.StatusMaybe:
+		return "Maybe"
+	case contract.StatusDeclined:
+		return "Not going"
+	default:
+		return "Withdrawn"
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,8 @@ type Config struct {
 	ProjectorOpsURL string `env:"TURNOUT_PROJECTOR_OPS_URL" envDefault:"http://127.0.0.1:9084"`
 	NotifierOpsURL  string `env:"TURNOUT_NOTIFIER_OPS_URL" envDefault:"http://127.0.0.1:9083"`
 	RelayOpsURL     string `env:"TURNOUT_RELAY_OPS_URL" envDefault:"http://127.0.0.1:9085"`
+	// PublicURL is how browsers reach the origin.
+	PublicURL string `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
 	// OpsToken opens /v1/ops to operators; empty shuts it.
 	OpsToken string `env:"TURNOUT_OPS_TOKEN"`
 }
@@ -104,7 +107,7 @@ func New(cfg Config, deps Deps) (*Web, error) {
 	}
 	p := &pages{
 		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL},
-		views: views, forms: forms, links: links, doc: doc, log: deps.Log,
+		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, log: deps.Log,
 	}
 	g, err := newGateway(cfg, transport)
 	if err != nil {
