@@ -1,13 +1,8 @@
 package command_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,79 +10,6 @@ import (
 	"github.com/turnout-events/turnout/internal/postgres"
 	"github.com/turnout-events/turnout/internal/testkit"
 )
-
-// cable stands between the role and Postgres and can be pulled.
-type cable struct {
-	listener net.Listener
-	to       string
-
-	mu     sync.Mutex
-	pulled bool
-	open   map[net.Conn]bool
-	wait   sync.WaitGroup
-}
-
-func newCable(t *testing.T, to string) *cable {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cable{listener: l, to: to, open: map[net.Conn]bool{}}
-	c.wait.Go(c.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		c.pull(true)
-		c.wait.Wait()
-	})
-	return c
-}
-
-func (c *cable) accept() {
-	for {
-		in, err := c.listener.Accept()
-		if err != nil {
-			return
-		}
-		var d net.Dialer
-		out, err := d.DialContext(context.Background(), "tcp", c.to) // outlives what asked for it
-		if err != nil || !c.keep(in, out) {
-			_ = in.Close()
-			continue
-		}
-		for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
-			c.wait.Go(func() {
-				_, _ = io.Copy(way[0], way[1])
-				_, _ = in.Close(), out.Close()
-			})
-		}
-	}
-}
-
-func (c *cable) keep(conns ...net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range conns {
-		if c.pulled {
-			_ = conn.Close()
-		} else {
-			c.open[conn] = true
-		}
-	}
-	return !c.pulled
-}
-
-// pull cuts every connection and refuses new ones, or allows them again.
-func (c *cable) pull(pulled bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pulled = pulled
-	for conn := range c.open {
-		_ = conn.Close()
-	}
-	clear(c.open)
-}
 
 // Without Postgres every write says 503 and when to come back, soon and as a
 // problem; when it is back everything goes on, and a key that was sent before
@@ -100,13 +22,8 @@ func TestPostgresAway(t *testing.T) {
 	eventID := r.published(auth, orgID, nil)
 	ada := r.answer(eventID, "ada", 1).want(http.StatusCreated)
 
-	u, err := url.Parse(r.pool.Config().ConnString())
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := newCable(t, u.Host)
-	u.Host = line.listener.Addr().String()
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: u.String(), MaxConns: 6}, testkit.Logger(t))
+	line, url := testkit.NewCableURL(t, r.pool.Config().ConnString())
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 6}, testkit.Logger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +32,7 @@ func TestPostgresAway(t *testing.T) {
 	far.run()
 	far.do(request{method: "GET", path: "/readyz", ops: true}).want(http.StatusOK)
 
-	line.pull(true)
+	line.Cut()
 	mine := "Guest " + ada.text("manage_token")
 	bob := request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: "bob", body: guest("bob", 1)}
 	for _, q := range []request{
@@ -150,7 +67,7 @@ func TestPostgresAway(t *testing.T) {
 		t.Errorf("readyz: %d", got.status)
 	}
 
-	line.pull(false)
+	line.Mend()
 	testkit.Eventually(t, 20*time.Second, 100*time.Millisecond, func() error {
 		if got := far.do(bob); got.status != http.StatusCreated {
 			return fmt.Errorf("%d %s", got.status, got.body)

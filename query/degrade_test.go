@@ -42,8 +42,8 @@ func TestOneStoreAway(t *testing.T) {
 		}
 		return got
 	}
-	for _, how := range []string{"cut", "hang"} {
-		r.redisCable.set(how)
+	for how, away := range map[string]func(*testkit.Cable){"cut": (*testkit.Cable).Cut, "hang": (*testkit.Cable).Hang} {
+		away(r.redisCable)
 		testkit.Eventually(t, 10*time.Second, 50*time.Millisecond, func() error {
 			got := timed(seats)
 			if got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "seats" {
@@ -59,10 +59,10 @@ func TestOneStoreAway(t *testing.T) {
 				t.Errorf("redis %s, %s: %d %s", how, path, got.status, got.body)
 			}
 		}
-		r.redisCable.set("")
+		r.redisCable.Mend()
 		healthy()
 
-		r.elasticCable.set(how)
+		away(r.elasticCable)
 		for _, path := range []string{page, slug} {
 			got := timed(path)
 			if got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "search" {
@@ -84,7 +84,7 @@ func TestOneStoreAway(t *testing.T) {
 		if got := r.get("/v1/events?q=resilient&limit=9"); got.status != http.StatusServiceUnavailable || time.Since(began) > 500*time.Millisecond {
 			t.Errorf("elasticsearch %s, with the breaker open: %d after %s", how, got.status, time.Since(began))
 		}
-		r.elasticCable.set("")
+		r.elasticCable.Mend()
 		healthy()
 	}
 }

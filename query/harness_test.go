@@ -48,7 +48,7 @@ type readSide struct {
 	deps      projector.Deps
 
 	// Between the query role, and it alone, and its stores.
-	elasticCable, redisCable *cable
+	elasticCable, redisCable *testkit.Cable
 
 	mu       sync.Mutex
 	versions map[string]int64
@@ -124,8 +124,8 @@ func start(t *testing.T) *readSide {
 	p, err := projector.New(ctx, projectorConfig, r.deps)
 	must(t, err)
 	elasticURL, redisURL := mustURL(t, at.Elastic), mustURL(t, at.Redis)
-	r.elasticCable, r.redisCable = newCable(t, elasticURL.Host), newCable(t, redisURL.Host)
-	elasticURL.Host, redisURL.Host = r.elasticCable.addr(), r.redisCable.addr()
+	r.elasticCable, r.redisCable = testkit.NewCable(t, elasticURL.Host), testkit.NewCable(t, redisURL.Host)
+	elasticURL.Host, redisURL.Host = r.elasticCable.Addr(), r.redisCable.Addr()
 	es, err := elastic.Open(ctx, elastic.Config{URL: elasticURL.String(), Namespace: ns, Timeout: 1500 * time.Millisecond}, log)
 	must(t, err)
 	rd, err := redisconn.Open(ctx, redisconn.Config{URL: redisURL.String(), Namespace: ns}, log)
