@@ -98,19 +98,25 @@ func (w *world) prometheus(root string) string {
 	}
 	addr := freePorts(t, 1)[0]
 	cmd := exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
-	out := &strings.Builder{}
-	cmd.Stderr = out
+	// A file: what it says is read while it still writes.
+	log, err := os.Create(filepath.Join(dir, "prometheus.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("prometheus (Debian's package) does not start: %v", err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		_ = log.Close()
 	})
 	testkit.Eventually(t, 30*time.Second, 200*time.Millisecond, func() error {
 		n, err := ask(w.http, "http://"+addr, "count(up == 1)")
 		if err == nil && n == 0 {
-			err = fmt.Errorf("nothing is scraped yet; prometheus says:\n%s", out)
+			says, _ := os.ReadFile(log.Name())
+			err = fmt.Errorf("nothing is scraped yet; prometheus says:\n%s", says)
 		}
 		return err
 	})

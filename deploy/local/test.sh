@@ -7,8 +7,11 @@ source "$HERE/install.sh"
 cd "$ROOT"
 settings --test
 
-# The race detector is C.
-if ! command -v "${CC:-gcc}" >/dev/null; then packages gcc libc6-dev; fi
+# The race detector is C; the dashboards' and alerts' expressions are tried on a real Prometheus.
+missing=()
+command -v "${CC:-gcc}" >/dev/null || missing+=(gcc libc6-dev)
+command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+packages "${missing[@]}"
 
 engines=
 if ! "$HERE/engines.sh" --test status | grep -q ' up,'; then
