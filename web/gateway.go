@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -32,9 +33,10 @@ type role struct {
 	name      string
 	target    *url.URL
 	transport http.RoundTripper
+	draining  context.Context // ends when web starts to stop: a stream has no end of its own
 }
 
-func newGateway(cfg Config, transport http.RoundTripper) (*gateway, error) {
+func newGateway(draining context.Context, cfg Config, transport http.RoundTripper) (*gateway, error) {
 	g := &gateway{ops: newOpsGate(cfg, transport)}
 	for _, r := range []struct {
 		to           **role
@@ -48,7 +50,7 @@ func newGateway(cfg Config, transport http.RoundTripper) (*gateway, error) {
 		if err != nil {
 			return nil, fmt.Errorf("address of %s: %w", r.name, err)
 		}
-		*r.to = &role{name: r.name, target: target, transport: transport}
+		*r.to = &role{name: r.name, target: target, transport: transport, draining: draining}
 	}
 	return g, nil
 }
@@ -62,6 +64,7 @@ func (r *role) serve(c *gin.Context) {
 			p.Out.Host = p.In.Host
 			p.SetXForwarded() // Rewrite has dropped what the client sent
 			p.Out.Header.Set(httpserver.HeaderRequestID, httpserver.RequestID(c.Request.Context()))
+			p.Out.Header.Set(httpserver.HeaderTraceparent, httpserver.Traceparent(c.Request.Context()))
 		},
 		ModifyResponse: func(res *http.Response) error {
 			// Ours are set already; two of a kind confuse clients.
@@ -80,7 +83,14 @@ func (r *role) serve(c *gin.Context) {
 			httpserver.Problem(c, errRoleAway.Detailf("%s does not answer", r.name).After(retryRole).Because(err))
 		},
 	}
-	proxy.ServeHTTP(c.Writer, c.Request)
+	req := c.Request
+	if strings.HasSuffix(req.URL.Path, "/stream") {
+		ctx, end := context.WithCancel(req.Context())
+		defer end()
+		defer context.AfterFunc(r.draining, end)()
+		req = req.WithContext(ctx)
+	}
+	proxy.ServeHTTP(c.Writer, req)
 }
 
 // to is where the requests for a role go; nil for what web answers itself.

@@ -22,8 +22,8 @@ type pages struct {
 	links *token.Manager
 	// secure keeps cookies off plain HTTP, where the public origin is HTTPS.
 	secure bool
-	doc   *apidoc
-	log   *slog.Logger
+	doc    *apidoc
+	log    *slog.Logger
 }
 
 type browsePage struct {

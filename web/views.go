@@ -26,7 +26,7 @@ var staticFiles embed.FS
 type views map[string]*template.Template
 
 func newViews() (views, error) {
-	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "marked": marked}
+	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "answerWord": answerWord, "marked": marked}
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("layout: %w", err)

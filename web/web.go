@@ -71,7 +71,7 @@ type Web struct {
 }
 
 // New wires the gateway and the pages.
-func New(cfg Config, deps Deps) (*Web, error) {
+func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -99,6 +99,8 @@ func New(cfg Config, deps Deps) (*Web, error) {
 		OpsAddr: cfg.OpsAddr, OpsSetting: "TURNOUT_WEB_OPS_ADDR",
 		Registry: deps.Registry, MaxBody: maxBody,
 	}, deps.Log)
+	draining, drain := context.WithCancel(ctx)
+	server.OnShutdown(drain)
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second,
 		// A role that is down must not hold a guest up; one that is up answers
@@ -109,7 +111,7 @@ func New(cfg Config, deps Deps) (*Web, error) {
 		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL},
 		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, log: deps.Log,
 	}
-	g, err := newGateway(cfg, transport)
+	g, err := newGateway(draining, cfg, transport)
 	if err != nil {
 		return nil, err
 	}

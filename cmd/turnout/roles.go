@@ -257,7 +257,7 @@ func (s *system) addNotifier(ctx context.Context) error {
 	return nil
 }
 
-func (s *system) addWeb(context.Context) error {
+func (s *system) addWeb(ctx context.Context) error {
 	deps := web.Deps{Log: s.log, Registry: registry(), Keyring: s.ring}
 	if s.InboxOn {
 		box, err := inbox.New(s.Inbox, s.log)
@@ -267,7 +267,7 @@ func (s *system) addWeb(context.Context) error {
 		deps.Inbox = box.Handler()
 		s.add(box)
 	}
-	w, err := web.New(s.Web, deps)
+	w, err := web.New(ctx, s.Web, deps)
 	if err != nil {
 		return err
 	}
