@@ -1,9 +1,11 @@
 package pgstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,30 +16,29 @@ import (
 // Claim takes at most limit notices of a channel that are due at now, lane by
 // lane, each with a lease. Rows that another notifier is claiming are skipped.
 func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, lease time.Duration, limit int) ([]notice.Notice, error) {
-	var claimed []notice.Notice
-	// One probe of the partial index per lane: a single query over all lanes
-	// would walk past everything planned for later in each of them.
-	for _, lane := range notice.Lanes {
-		if len(claimed) >= limit {
-			break
-		}
-		rows, err := s.pool.Query(ctx, `
-			WITH due AS (
+	// One probe of the partial index per lane, in the lanes' order: a plain
+	// ORDER BY lane, next_at would walk past everything planned for later in
+	// each of them. The outer limit stops the probes, and their row locks.
+	rows, err := s.pool.Query(ctx, `
+		WITH due AS (
+			SELECT d.id FROM unnest($1::smallint[]) AS l(lane) CROSS JOIN LATERAL (
 				SELECT id FROM notifier.notification
-				WHERE state IN ('planned', 'failed') AND lane = $1 AND next_at <= $2 AND channel = $6
-				ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-			UPDATE notifier.notification n SET state = 'claimed', fence = n.fence + 1, claimed_by = $4, lease_until = $5
-			FROM due WHERE n.id = due.id
-			RETURNING `+noticeColumns, lane, now, limit-len(claimed), by, now.Add(lease), channel)
-		if err != nil {
-			return claimed, fmt.Errorf("claim lane %d: %w", lane, err)
-		}
-		more, err := collectNotices(rows)
-		if err != nil {
-			return claimed, fmt.Errorf("claim lane %d: %w", lane, err)
-		}
-		claimed = append(claimed, more...)
+				WHERE state IN ('planned', 'failed') AND channel = $2 AND lane = l.lane AND next_at <= $3
+				ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED) AS d
+			LIMIT $4)
+		UPDATE notifier.notification n SET state = 'claimed', fence = n.fence + 1, claimed_by = $5, lease_until = $6
+		FROM due WHERE n.id = due.id
+		RETURNING `+noticeColumns, notice.Lanes, channel, now, limit, by, now.Add(lease))
+	if err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
 	}
+	claimed, err := collectNotices(rows)
+	if err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
+	}
+	slices.SortStableFunc(claimed, func(a, b notice.Notice) int {
+		return cmp.Or(cmp.Compare(a.Kind.Lane(), b.Kind.Lane()), a.DueAt.Compare(b.DueAt))
+	})
 	return claimed, nil
 }
 
