@@ -21,16 +21,17 @@ import (
 
 // Writer makes messages. Safe for concurrent use.
 type Writer struct {
-	words   *template.Writer
-	manage  *token.Manager
-	tickets *token.Tickets
-	draw    *pictures
-	links   *Links
-	base    string // the origin of the pages, without a slash at the end
-	from    *netmail.Address
-	bounces string // where bounces go; empty: to from
-	domain  string // of message ids
-	signing *signing
+	words    *template.Writer
+	manage   *token.Manager
+	sessions *token.Sessions
+	tickets  *token.Tickets
+	draw     *pictures
+	links    *Links
+	base     string // the origin of the pages, without a slash at the end
+	from     *netmail.Address
+	bounces  string // where bounces go; empty: to from
+	domain   string // of message ids
+	signing  *signing
 }
 
 // NewWriter checks the settings. publicURL is the origin of the pages, as
@@ -52,6 +53,9 @@ func NewWriter(cfg Config, publicURL string, ring *seal.Keyring, links *Links) (
 		return nil, err
 	}
 	if w.manage, err = token.NewManager(ring); err != nil {
+		return nil, err
+	}
+	if w.sessions, err = token.NewSessions(ring); err != nil {
 		return nil, err
 	}
 	if w.tickets, err = token.NewTickets(ring); err != nil {
@@ -114,6 +118,9 @@ func (w *Writer) message(d *notice.Delivery, p contract.Personal, now time.Time)
 	}
 	if d.Notice.Kind == notice.PendingAddress {
 		content.Manage += "?confirm=1"
+	}
+	if d.Notice.Kind == notice.ManageLink && len(p.EmailHMAC) > 0 {
+		content.Answers = w.base + "/me?token=" + w.sessions.Link(p.EmailHMAC, now)
 	}
 	if d.Notice.Kind.Optional() {
 		content.Unsubscribe = w.base + "/u/" + w.links.Unsubscribe(d.Guest.RSVPID)

@@ -68,6 +68,7 @@ type words struct {
 	Was         string  `json:"was"`
 	YourTime    string  `json:"your_time"`
 	Why         string  `json:"why"`
+	Answers     string  `json:"answers"`
 	Unsubscribe string  `json:"unsubscribe"`
 	Person      counted `json:"person"`
 	Minutes     counted `json:"minutes"`

@@ -32,6 +32,7 @@ type Content struct {
 	// Links; those that the kind does not need stay empty.
 	Manage      string // see or change the answer
 	Page        string // the event's public page
+	Answers     string // signs in to all answers of the address
 	Unsubscribe string
 	Ticket      bool // a picture with TicketCID is embedded
 }
@@ -266,6 +267,9 @@ func (l *locale) links(v *view, c Content) {
 		return
 	default:
 		v.Button = &manage
+	}
+	if c.Answers != "" {
+		v.More = append(v.More, link{Label: l.Words.Answers, URL: c.Answers})
 	}
 	if c.Page != "" {
 		v.More = append(v.More, link{Label: l.Words.Page, URL: c.Page})
