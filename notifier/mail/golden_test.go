@@ -107,7 +107,7 @@ func TestGoldenMails(t *testing.T) {
 				if kind == notice.Reminder {
 					now = d.Event.Body.StartsAt.Add(-24 * time.Hour)
 				}
-				l, err := w.Letter(d, contract.Personal{Name: "Zoë O'Neil", Email: "zoe@example.org"}, now)
+				l, err := w.Letter(d, contract.Personal{EmailHMAC: []byte{1, 2, 3}, Name: "Zoë O'Neil", Email: "zoe@example.org"}, now)
 				if err != nil {
 					t.Fatal(err)
 				}
