@@ -146,8 +146,8 @@ func (a *API) eachMessage(ctx context.Context, eventID string, do func(*contract
 }
 
 func queryTime(c *gin.Context, name string) (*time.Time, error) {
-	text := c.Query(name)
-	if text == "" {
+	text, there := c.GetQuery(name)
+	if !there {
 		return nil, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
@@ -160,12 +160,12 @@ func queryTime(c *gin.Context, name string) (*time.Time, error) {
 // page reads limit (1–100, 20) and cursor.
 func page(c *gin.Context) (after int64, limit int, err error) {
 	limit = 20
-	if text := c.Query("limit"); text != "" {
+	if text, there := c.GetQuery("limit"); there {
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 100 {
 			return 0, 0, fault.ErrInvalid.About(fault.Field{Pointer: "limit", Detail: "wants 1 to 100"})
 		}
 	}
-	if text := c.Query("cursor"); text != "" {
+	if text, there := c.GetQuery("cursor"); there {
 		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
 			return 0, 0, fault.ErrInvalid.About(fault.Field{Pointer: "cursor", Detail: "is not one of ours"})
 		}

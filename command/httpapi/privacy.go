@@ -50,10 +50,11 @@ func (a *API) person(c *gin.Context) (person, error) {
 		return person{}, err
 	}
 	if text != "" {
-		if in != (subject{}) {
-			return person{}, fault.ErrInvalid.Detailf("A guest's token tells the address; send no body.")
+		who, err := a.personOfGuest(c, text)
+		if err == nil && in != (subject{}) {
+			err = fault.ErrInvalid.Detailf("A guest's token tells the address; send no body.")
 		}
-		return a.personOfGuest(c, text)
+		return who, err
 	}
 	return a.personOfOrganization(c, accountID, in)
 }

@@ -65,6 +65,9 @@ func Strict(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errMalformed.Detailf("The body is empty.")
 	}
+	if string(bytes.TrimSpace(body)) == "null" { // Decode would leave v as it is
+		return fault.ErrInvalid.Detailf("The body is null, wants an object.")
+	}
 	if !utf8.Valid(body) {
 		return errMalformed.Detailf("The body is not UTF-8.") // encoding/json would replace what it cannot read
 	}

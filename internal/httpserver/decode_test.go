@@ -49,6 +49,7 @@ func TestStrictJSON(t *testing.T) {
 		{"number with a fraction", `{"n": 1.5}`, "", 400, "invalid-input", "/n", ""},
 		{"number out of range", `{"n": 99999999999999999999}`, "", 400, "invalid-input", "/n", ""},
 		{"not an object", `[1]`, "", 400, "invalid-input", "", "is an array, wants an object"},
+		{"null", ` null`, "", 400, "invalid-input", "", "wants an object"},
 		{"bad time", `{"at": "yesterday"}`, "", 400, "invalid-input", "", ""},
 		{"NUL", `{"name": "a\u0000b"}`, "", 400, "invalid-input", "", "NUL"},
 		{"a backslash before u0000", `{"name": "a\\u0000b"}`, "", 204, "", "", ""},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -20,6 +21,7 @@ import (
 )
 
 var (
+	errKey         = fault.New(fault.Invalid, "idempotency-key-invalid", "The Idempotency-Key is not usable")
 	errKeyReused   = fault.New(fault.Unprocessable, "idempotency-key-reused", "The Idempotency-Key was used for another request")
 	errHourlyLimit = fault.New(fault.TooMany, "announcement-limit", "The organization has announced enough for this hour")
 	errNotPublic   = fault.New(fault.Conflict, "event-not-published", "Only a published or cancelled event has guests to write to")
@@ -43,6 +45,7 @@ var audiences = map[string][]string{
 const (
 	maxSubject = 200    // runes
 	maxBody    = 10_000 // runes
+	maxKey     = 255    // bytes
 )
 
 type announcementView struct {
@@ -127,8 +130,11 @@ func (a *API) newAnnouncement(c *gin.Context, ev *notice.Event, account string, 
 	if err != nil {
 		return pgstore.Announcement{}, err
 	}
-	key := c.GetHeader("Idempotency-Key")
-	if key == "" {
+	key := strings.Trim(c.GetHeader("Idempotency-Key"), `"`)
+	switch {
+	case len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
+		return pgstore.Announcement{}, errKey.About(fault.Field{Pointer: "Idempotency-Key", Detail: "wants 1 to 255 printable characters"})
+	case key == "":
 		key = newID
 	}
 	canonical, err := json.Marshal(body)

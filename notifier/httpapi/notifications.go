@@ -94,17 +94,17 @@ func filterOf(c *gin.Context) (pgstore.Filter, error) {
 		return f, fault.ErrNotFound
 	}
 	var bad []fault.Field
-	if f.RSVPID != "" && !id.Valid(f.RSVPID) {
+	if _, there := c.GetQuery("rsvp_id"); there && !id.Valid(f.RSVPID) {
 		bad = append(bad, fault.Field{Pointer: "rsvp_id", Detail: "is not an id"})
 	}
-	if text := c.Query("limit"); text != "" {
+	if text, there := c.GetQuery("limit"); there {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxLimit {
 			bad = append(bad, fault.Field{Pointer: "limit", Detail: "wants a number from 1 to 100"})
 		}
 		f.Limit = n
 	}
-	if text := c.Query("cursor"); text != "" {
+	if text, there := c.GetQuery("cursor"); there {
 		var ok bool
 		if f.BeforePlanned, f.BeforeID, ok = decodeCursor(text); !ok {
 			bad = append(bad, fault.Field{Pointer: "cursor", Detail: "is not one of ours"})

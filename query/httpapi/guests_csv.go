@@ -64,6 +64,9 @@ func (a *API) guestsCSV(c *gin.Context) error {
 
 // openGuests is bounded like every other request; only the rows are not.
 func (a *API) openGuests(c *gin.Context) (reader.Event, reader.Least, error) {
+	if _, err := a.account(c); err != nil {
+		return reader.Event{}, reader.Least{}, err
+	}
 	want, err := least(c)
 	if err != nil {
 		return reader.Event{}, want, err
