@@ -42,7 +42,7 @@ type Config struct {
 	PublicURL string `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
 	Mail      mail.Config
 	// Workers is how many mails go at the same time.
-	Workers int `env:"TURNOUT_NOTIFIER_WORKERS" envDefault:"8"`
+	Workers int `env:"TURNOUT_NOTIFIER_WORKERS" envDefault:"4"`
 	// Tick is how often due notices are looked for; 10 ms to 500 ms.
 	Tick time.Duration `env:"TURNOUT_NOTIFIER_TICK" envDefault:"250ms"`
 	// Quiet is how long further news about an answer is gathered after the first.
