@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,9 +25,13 @@ func profile(ctx context.Context, o options) (rows []row, err error) {
 	conns := o.conns[len(o.conns)/2]
 	file := filepath.Join(o.profiles, "command.pprof")
 	failed := make(chan error, 1)
-	go func() { failed <- a.fetchProfile(ctx, file, o.duration) }()
+	go func() {
+		cpu := fmt.Sprintf("seconds=%d", max(1, int(o.duration.Seconds())))
+		failed <- errors.Join(a.fetchProfile(ctx, file, cpu), a.fetchProfile(ctx, filepath.Join(o.profiles, "command.allocs.pprof"), "kind=allocs"))
+	}()
+
 	l := closed(o, conns, a.rsvp(events[0]))
-	l.For += warm // the profile's request comes a moment after the load's
+	l.For += 2 * time.Second // the load begins a second after the profile
 	t := &tally{odd: map[int]int64{}}
 	b, err := a.loadTurnout(ctx, a.turnout, l)
 	if err != nil {
@@ -50,13 +55,8 @@ func profile(ctx context.Context, o options) (rows []row, err error) {
 	return append(rows, more...), err
 }
 
-func (a *arms) fetchProfile(ctx context.Context, file string, d time.Duration) error {
-	select { // the load's counters take a second before it starts
-	case <-time.After(1100*time.Millisecond + warm):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	url := fmt.Sprintf("%s/v1/ops/profile?seconds=%d", a.env["TURNOUT_COMMAND_OPS_URL"], max(1, int(d.Seconds())))
+func (a *arms) fetchProfile(ctx context.Context, file, query string) error {
+	url := a.env["TURNOUT_COMMAND_OPS_URL"] + "/v1/ops/profile?" + query
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
