@@ -89,6 +89,7 @@ func closed(o options, conns int, t *wire.Template) wire.Load {
 // tally is what the rounds of one setting gave.
 type tally struct {
 	turnout, textbook, noop            series // answers a second
+	likeOthers, noopLikeOthers         series // the same with an ordinary generator
 	p50, p99                           series
 	syncs, commits                     series // per RSVP
 	command, postgres, generator, bare series // CPU per RSVP in µs; bare is the generator's share against the no-op
@@ -130,6 +131,11 @@ func hot(ctx context.Context, o options) (rows []row, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if conns == o.middle() {
+			if err := a.compareOrdinary(ctx, o, conns, t); err != nil {
+				return nil, err
+			}
+		}
 		alone[conns] = t
 		rows = append(rows, t.rows(a, conns)...)
 	}
@@ -160,7 +166,7 @@ func (a *arms) compare(ctx context.Context, o options, conns int) (*tally, error
 	t := &tally{odd: map[int]int64{}}
 	err := alternate(o.rounds, func() error { return a.hotBlock(ctx, o, conns, t) },
 		func() error {
-			b, err := a.load(ctx, a.noop, closed(o, conns, a.rsvp("00000000-0000-7000-8000-000000000000")))
+			b, err := a.load(ctx, a.noop, closed(o, conns, a.rsvp(noEvent)))
 			if err != nil {
 				return err
 			}
@@ -185,19 +191,48 @@ func (a *arms) compare(ctx context.Context, o options, conns int) (*tally, error
 }
 
 func (a *arms) hotBlock(ctx context.Context, o options, conns int, t *tally) error {
-	events, err := a.events(ctx, 1, nil, "")
-	if err != nil {
-		return err
-	}
-	if err := a.checkpoint(ctx); err != nil {
-		return err
-	}
-	b, err := a.loadTurnout(ctx, a.turnout, closed(o, conns, a.rsvp(events[0])))
+	b, err := a.hotLoad(ctx, o, conns, false)
 	if err == nil {
 		t.add(b)
 	}
 	return err
 }
+
+func (a *arms) hotLoad(ctx context.Context, o options, conns int, ordinary bool) (block, error) {
+	events, err := a.events(ctx, 1, nil, "")
+	if err != nil {
+		return block{}, err
+	}
+	if err := a.checkpoint(ctx); err != nil {
+		return block{}, err
+	}
+	l := closed(o, conns, a.rsvp(events[0]))
+	l.Ordinary = ordinary
+	return a.loadTurnout(ctx, a.turnout, l)
+}
+
+// compareOrdinary loads Turnout and the no-op with net/http's client, as the load generators that others publish figures
+// from do. The share of a machine that such a client takes hides what a handler costs: both ratios are shown.
+func (a *arms) compareOrdinary(ctx context.Context, o options, conns int, t *tally) error {
+	return alternate(o.rounds, func() error {
+		b, err := a.hotLoad(ctx, o, conns, true)
+		if err == nil {
+			t.likeOthers = append(t.likeOthers, b.PerSecond(http.StatusCreated))
+		}
+		return err
+	}, func() error {
+		l := closed(o, conns, a.rsvp(noEvent))
+		l.Ordinary = true
+		b, err := a.load(ctx, a.noop, l)
+		if err == nil {
+			t.noopLikeOthers = append(t.noopLikeOthers, b.PerSecond(http.StatusCreated))
+		}
+		return err
+	})
+}
+
+// noEvent is what the no-op is asked for; it does not look.
+const noEvent = "00000000-0000-7000-8000-000000000000"
 
 func (t *tally) rows(a *arms, conns int) []row {
 	at := fmt.Sprintf(", %d connections", conns)
@@ -213,6 +248,11 @@ func (t *tally) rows(a *arms, conns int) []row {
 		t.command.row("CPU of the command role per RSVP"+at, "µs"), t.postgres.row("CPU of Postgres per RSVP"+at, "µs"),
 		t.generator.row("CPU of the generator per RSVP"+at, "µs"),
 		t.bare.row("generator's share of the CPU against no-op"+at, "of 1"),
+	}
+	if len(t.likeOthers) > 0 {
+		at := ", net/http as the generator" + at
+		rows = append(rows, t.likeOthers.row("hot event"+at, "RSVPs/s"), t.noopLikeOthers.row("no-op handler"+at, "requests/s"),
+			t.likeOthers.over(t.noopLikeOthers).row("hot / no-op"+at, "×").atLeast(0.3))
 	}
 	return append(rows, t.others(at)...)
 }

@@ -58,7 +58,7 @@ func (a *arms) allOn(ctx context.Context, o options, alone map[int]*tally) ([]ro
 	if a.turnout, err = a.role(ctx, "serve"); err != nil {
 		return nil, err
 	}
-	conns := o.conns[len(o.conns)/2]
+	conns := o.middle()
 	t := &tally{odd: map[int]int64{}}
 	for range o.rounds {
 		if err := a.hotBlock(ctx, o, conns, t); err != nil {

@@ -118,6 +118,9 @@ func alternate(rounds int, arms ...func() error) error {
 	return nil
 }
 
+// middle is the number of connections where one is enough.
+func (o options) middle() int { return o.conns[len(o.conns)/2] }
+
 func us(d time.Duration, n int64) float64 {
 	if n == 0 {
 		return 0

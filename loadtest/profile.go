@@ -22,7 +22,7 @@ func profile(ctx context.Context, o options) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	conns := o.conns[len(o.conns)/2]
+	conns := o.middle()
 	file := filepath.Join(o.profiles, "command.pprof")
 	failed := make(chan error, 1)
 	go func() {

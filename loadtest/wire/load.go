@@ -21,6 +21,8 @@ type Load struct {
 	Rate int
 	// Warm is left out of the figures; For is what is measured after it.
 	Warm, For time.Duration
+	// Ordinary sends with net/http instead of this package's own connections.
+	Ordinary bool
 	// Requests ends the load early after that many; 0 is no bound.
 	Requests int64
 	// Answer is told every answer, also those outside of For, by one goroutine per worker; the body is valid until it
@@ -51,10 +53,16 @@ func (f *Figures) Quantile(q float64) time.Duration {
 	return f.Took[min(int(q*float64(len(f.Took))), len(f.Took)-1)]
 }
 
+// sender has one connection and one request under way at a time.
+type sender interface {
+	do(request []byte) (status int, body []byte, err error)
+	close()
+}
+
 // worker is one connection's share.
 type worker struct {
 	id       int
-	conn     *conn
+	conn     sender
 	statuses map[int]int64
 	took     []time.Duration
 	sent     int64
@@ -74,7 +82,7 @@ func Run(ctx context.Context, l Load) (*Figures, error) {
 		}
 	}()
 	for i := range workers {
-		c, err := dial(ctx, l.Addr, time.Now().Add(whole+time.Minute))
+		c, err := connect(ctx, l, whole+time.Minute)
 		if err != nil {
 			return nil, fmt.Errorf("connection %d to %s: %w", i, l.Addr, err)
 		}
@@ -105,6 +113,13 @@ func Run(ctx context.Context, l Load) (*Figures, error) {
 	}
 	wg.Wait()
 	return gather(l, workers, time.Since(began)), ctx.Err()
+}
+
+func connect(ctx context.Context, l Load, within time.Duration) (sender, error) {
+	if l.Ordinary {
+		return newOrdinary(l.Addr, within), nil
+	}
+	return dial(ctx, l.Addr, time.Now().Add(within))
 }
 
 func wait(ctx context.Context, due time.Time) {
