@@ -34,6 +34,7 @@ func subcommands() []subcommand {
 		{"migrate", "bring the write store's schema up to date", migrate},
 		{"lag", "how far behind every consumer is", lag},
 		{"explain", "why a notification exists and what became of it", explain},
+		{"mail", "mail check DOMAIN: the DNS records that a sender's domain needs", mailTool},
 		{"dlq", "list, show and redrive dead letters", dlq},
 		{"rebuild", "fill a read store, or one event of it, from the log", rebuild},
 		{"seed", "load events and answers through the API", runSeed},
