@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 LOCAL := deploy/local
 
-.PHONY: help run up down reset status test lint build bench bench-go measure-start er test-engines test-engines-down
+.PHONY: help run up down reset status test lint build bench bench-go measure er test-engines test-engines-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 21
@@ -37,7 +37,7 @@ bench: ## measure against baselines in the same run (SCENARIO=hot; all without a
 bench-go: ## the benchmarks of the rules and codecs
 	go test -run '^$$' -bench . -benchmem ./...
 
-measure-start: ## time a first and a second start, and weigh the memory (ARGS=--fetch: fetch all anew)
+measure: ## starts, memory, loading and the flow, into docs/measurements.md (ARGS=--fetch: fetch all anew)
 	@$(LOCAL)/measure.sh $(ARGS)
 
 er: ## draw docs/er.md from the migrated schema

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# `make measure-start`: how long a first and a second start take, and what everything holds in memory afterwards, as a
-# table for docs/measurements.md. It works in a copy of the committed tree with data and ports of its own (offset
-# TURNOUT_LOCAL_PORT_OFFSET, 400 by default), so it disturbs no other run; only the fetched engines are shared. With
-# --fetch it fetches those anew as well, and the Go modules, so that the network's share shows.
+# `make measure`: how long a first and a second start take, what everything holds in memory, how fast answers load and how
+# soon they show, into loadtest/results and docs/measurements.md. It works in a copy of the committed tree with data and
+# ports of its own (offset TURNOUT_LOCAL_PORT_OFFSET, 400 by default), so it disturbs no other run; only the fetched engines
+# are shared. With --fetch it fetches those anew as well, and the Go modules, so that the network's share shows.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 copy=$(mktemp -d /tmp/turnout-measure.XXXXXX)
@@ -25,13 +25,31 @@ megabytes=$("$copy/deploy/local/run.sh" status | grep -oE '[0-9]+ MB' | awk '{su
 "$copy/deploy/local/run.sh" down
 read -r warm _ <<<"$(ready_line)"
 
-cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)
-echo
-echo "Commit $(git -C "$ROOT" rev-parse --short=12 HEAD), $(nproc) cores ($cpu), $(awk '/MemTotal/ {print int($2/1024/1024)}' /proc/meminfo) GB, load $(cut -d' ' -f1 /proc/loadavg), $(date -u +%F)."
-echo
-echo "| measure | value |"
-echo "|---|---|"
-echo "| first start to the ready line | $cold s |"
-echo "| of which network | $network s |"
-echo "| second start to the ready line | $warm s |"
-echo "| memory of engines and roles, demo data loaded | $megabytes MB |"
+out=$ROOT/loadtest/results
+mkdir -p "$out"
+origin=$(sed -n "s/^TURNOUT_PUBLIC_URL='\{0,1\}\([^']*\)'\{0,1\}$/\1/p" "$copy/.local/env")
+
+# keep writes a result in the form of loadtest: its name, then figure|unit|value|samples for each row.
+keep() {
+  local name=$1 rows=() row figure unit value samples
+  shift
+  for row in "$@"; do
+    IFS='|' read -r figure unit value samples <<<"$row"
+    rows+=("{\"name\": \"$figure\", \"unit\": \"$unit\", \"median\": $value, \"low\": $value, \"high\": $value, \"n\": $samples}")
+  done
+  printf '{"scenario": "%s", "at": "%s", "commit": "%s", "load": "%s",\n "machine": {"cpu": "%s", "cores": %s, "memory": "%s", "kernel": "%s", "go": "%s"},\n "rows": [%s]}\n' \
+    "$name" "$(date -u +%FT%TZ)" "$(git -C "$ROOT" rev-parse --short=12 HEAD)" "$(cut -d' ' -f1 /proc/loadavg)" \
+    "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" "$(awk '/MemTotal/ {print $2 " kB"}' /proc/meminfo)" \
+    "$(uname -r)" "$(go env GOVERSION)" "$(IFS=,; echo "${rows[*]}")" >"$out/$name.json"
+}
+
+keep start "first start to the ready line|s|$cold|1" "of which network|s|$network|1" "second start to the ready line|s|$warm|1" \
+  "memory of engines and roles, demo data loaded|MB|$megabytes|1"
+
+# number reads one number of the loader's summary.
+number() { grep -oE "\"$1\": *[0-9.]+" "$copy/seed.json" | head -1 | grep -oE '[0-9.]+$'; }
+"$copy/bin/turnout" seed --demo --answers counts --state none --url "$origin" --json >"$copy/seed.json"
+answers=$(sed -n '/"answers": {/,/}/p' "$copy/seed.json" | grep -oE '"done": *[0-9]+' | grep -oE '[0-9]+')
+keep seed "answers through the API|1/s|$(number answers_per_second)|$answers" "answer, p50|ms|$(number p50)|$answers" "answer, p99|ms|$(number p99)|$answers"
+
+(cd "$ROOT" && go run ./loadtest -scenario flow -url "$origin" -rate 100 -duration 30s -out "$out" && go run ./loadtest/report)
