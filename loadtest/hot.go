@@ -20,21 +20,24 @@ type arms struct {
 	pool                    int // of the textbook: the best of the sweep
 }
 
-// newArms starts Turnout's command role alone, and the baselines.
-func newArms(ctx context.Context, o options) (a *arms, err error) {
+// newArms starts Turnout's command role alone.
+func newArms(ctx context.Context, o options) (*arms, error) { return newArmsOf(ctx, o, "command") }
+
+// newArmsOf starts a world with a role that takes commands, and the no-op.
+func newArmsOf(ctx context.Context, o options, role string) (a *arms, err error) {
 	w, err := newWorld(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	a = &arms{world: w}
-	if err = a.start(ctx); err != nil {
+	if err = a.start(ctx, role); err != nil {
 		return nil, errors.Join(err, w.close(ctx))
 	}
 	return a, nil
 }
 
-func (a *arms) start(ctx context.Context) (err error) {
-	if a.turnout, err = a.role(ctx, "command"); err != nil {
+func (a *arms) start(ctx context.Context, role string) (err error) {
+	if a.turnout, err = a.role(ctx, role); err != nil {
 		return err
 	}
 	if err = a.signUp(ctx, a.turnout); err != nil {
@@ -143,14 +146,15 @@ func hot(ctx context.Context, o options) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if rows = append(rows, more...); o.stores != "none" {
-		more, err = a.allOn(ctx, o, alone)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, more...)
+	rows = append(rows, more...)
+	if more, err = a.drainAndVerify(ctx, o); err != nil || o.stores == "none" {
+		return append(rows, more...), err
 	}
-	more, err = a.verify(ctx, o)
+	rows = append(rows, more...)
+	if err := a.stopRoles(); err != nil {
+		return nil, err
+	}
+	more, err = allOn(ctx, o, alone)
 	return append(rows, more...), err
 }
 

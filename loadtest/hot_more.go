@@ -40,24 +40,33 @@ func (a *arms) lastSeats(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// allOn drains what the measure left, and measures again with every role running beside.
-func (a *arms) allOn(ctx context.Context, o options, alone map[int]*tally) ([]row, error) {
+// drainAndVerify runs the roles that were stopped until everything is published, and compares every store with the log
+// and with what the clients were told.
+func (a *arms) drainAndVerify(ctx context.Context, o options) ([]row, error) {
 	began := time.Now()
 	if err := a.drain(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := a.drained(ctx); err != nil {
+	var rows []row
+	if o.stores != "none" {
+		if err := a.drained(ctx); err != nil {
+			return nil, err
+		}
+		n := len(a.ledger.ends)
+		took := series{time.Since(began).Seconds()}
+		rows = append(rows, took.row(fmt.Sprintf("outbox of %d RSVPs drained after the measure, the roles' start included", n), "s"))
+	}
+	more, err := a.verify(ctx, o)
+	return append(rows, more...), err
+}
+
+// allOn measures with every role running beside, in a world of its own: what the others left to do is not its load.
+func allOn(ctx context.Context, o options, alone map[int]*tally) (rows []row, err error) {
+	a, err := newArmsOf(ctx, o, "serve")
+	if err != nil {
 		return nil, err
 	}
-	took := time.Since(began).Seconds()
-	rows := []row{{Name: "outbox drained after the measure", Unit: "s", Median: took, Low: took, High: took, N: int64(len(a.ledger.ends))}}
-	if err := a.stopRoles(); err != nil {
-		return nil, err
-	}
-	var err error
-	if a.turnout, err = a.role(ctx, "serve"); err != nil {
-		return nil, err
-	}
+	defer func() { err = closeAfter(ctx, a.world, err) }()
 	conns := o.middle()
 	t := &tally{odd: map[int]int64{}}
 	for range o.rounds {
@@ -71,14 +80,15 @@ func (a *arms) allOn(ctx context.Context, o options, alone map[int]*tally) ([]ro
 		rows = append(rows, t.turnout.over(before.textbook).row("hot / textbook of before"+at, "×"),
 			t.turnout.over(before.noop).row("hot / no-op of before"+at, "×"))
 	}
-	// The notifier has a mail for every answer of this; the stores are what is verified.
+	// The notifier has a mail for every answer of this, and is not waited for: the stores are what is verified.
 	if err := a.stopRoles(); err != nil {
 		return nil, err
 	}
 	if a.turnout, err = a.role(ctx, "command"); err != nil {
 		return nil, err
 	}
-	return rows, a.drain(ctx, o)
+	more, err := a.drainAndVerify(ctx, o)
+	return append(rows, more...), err
 }
 
 // stopRoles stops Turnout and leaves the baselines.

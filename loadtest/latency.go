@@ -65,10 +65,7 @@ func steady(ctx context.Context, o options) (rows []row, err error) {
 		ours.over(single).row("p50 of Turnout alone / of the textbook alone", "×").atMost(1.3),
 	}
 	rows = append(rows, busy.others(at)...)
-	if err := a.drain(ctx, o); err != nil {
-		return nil, err
-	}
-	more, err := a.verify(ctx, o)
+	more, err := a.drainAndVerify(ctx, o)
 	return append(rows, more...), err
 }
 
@@ -128,9 +125,6 @@ func refuse(ctx context.Context, o options) (rows []row, err error) {
 	}
 	rows = append(rows, row{Name: "seated at the full event", Unit: "RSVPs", Median: float64(seated), Low: float64(seated),
 		High: float64(seated), N: int64(seated + others)}.exactly(seats))
-	if err := a.drain(ctx, o); err != nil {
-		return nil, err
-	}
-	more, err := a.verify(ctx, o)
+	more, err := a.drainAndVerify(ctx, o)
 	return append(rows, more...), err
 }

@@ -67,9 +67,6 @@ func spread(ctx context.Context, o options) (rows []row, err error) {
 			apart.command.row("CPU of the command role per RSVP, "+over, "µs"), apart.postgres.row("CPU of Postgres per RSVP, "+over, "µs"))
 		rows = append(append(rows, one.others(at)...), apart.others(", "+over)...)
 	}
-	if err := a.drain(ctx, o); err != nil {
-		return nil, err
-	}
-	more, err := a.verify(ctx, o)
+	more, err := a.drainAndVerify(ctx, o)
 	return append(rows, more...), err
 }
