@@ -9,21 +9,23 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Main serves one baseline until ctx ends. Arguments: noop or textbook, then flags.
+// Main serves one baseline until ctx ends. Arguments: noop, textbook or bytes, then flags.
 func Main(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("baseline: say noop or textbook")
+		return errors.New("baseline: say noop, textbook or bytes")
 	}
 	f := flag.NewFlagSet("baseline "+args[0], flag.ContinueOnError)
 	addr := f.String("addr", "127.0.0.1:0", "where it listens")
 	url := f.String("postgres", "", "URL of its own database")
 	pool := f.Int("pool", 8, "connections to Postgres")
+	body := f.String("body", "", "file that bytes answers")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -39,6 +41,12 @@ func Main(ctx context.Context, args []string) error {
 		}
 		defer db.Close()
 		engine.POST("/v1/events/:id/rsvps", textbook{db}.rsvp)
+	case "bytes":
+		answer, err := os.ReadFile(*body)
+		if err != nil {
+			return err
+		}
+		engine.GET("/v1/events/:id/availability", func(c *gin.Context) { c.Data(http.StatusOK, "application/json; charset=utf-8", answer) })
 	default:
 		return fmt.Errorf("baseline: there is no %q", args[0])
 	}

@@ -32,7 +32,7 @@ type change struct {
 func (a *API) changes(c *gin.Context) error {
 	p := paramsOf(c, "after", "organization_id", "limit")
 	limit, org := p.limit(), p.text("organization_id")
-	if org != "" && !id.Valid(org) {
+	if p.has("organization_id") && !id.Valid(org) {
 		p.complain("organization_id", "is no id")
 	}
 	if err := p.err(); err != nil {

@@ -141,7 +141,7 @@ func pageJSON(p reader.Page) ([]byte, error) {
 			out = append(out, ',')
 		}
 		var err error
-		if out, err = foundJSON(out, f); err != nil {
+		if out, err = eventJSON(out, f.ID, f.Raw, f.Version, f.Seats, f.DistanceKM); err != nil {
 			return nil, err
 		}
 	}
@@ -161,14 +161,4 @@ func pageJSON(p reader.Page) ([]byte, error) {
 	}
 	out = append(out, `,"facets":`...)
 	return append(append(out, facets...), '}'), nil
-}
-
-func foundJSON(out []byte, f reader.Found) ([]byte, error) {
-	var head struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal(f.Raw, &head); err != nil {
-		return nil, err
-	}
-	return eventJSON(out, head.ID, f.Raw, f.Version, f.Seats, f.DistanceKM)
 }

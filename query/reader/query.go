@@ -225,3 +225,10 @@ func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 	}
 	return body, none
 }
+
+// Request is the body of the first page as it is sent to Elasticsearch, for
+// measuring against it.
+func (s Search) Request(now time.Time) map[string]any {
+	body, _ := s.body(now.Truncate(nowStep), nil, false)
+	return body
+}

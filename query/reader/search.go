@@ -23,6 +23,7 @@ type Page struct {
 
 // Found is an event in a page; Raw is contract.Event as it came.
 type Found struct {
+	ID         string
 	Raw        json.RawMessage
 	Seats      contract.Counters
 	Version    int64
@@ -92,7 +93,7 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 		if err := json.Unmarshal(hit.Source, &doc); err != nil {
 			return p, fmt.Errorf("listing document %s: %w", hit.ID, err)
 		}
-		found := Found{Raw: doc.Event, Seats: doc.Seats, Version: doc.Version}
+		found := Found{ID: hit.ID, Raw: doc.Event, Seats: doc.Seats, Version: doc.Version}
 		if s.Sort == SortDistance && len(hit.Sort) > 0 {
 			if m, err := strconv.ParseFloat(string(hit.Sort[0]), 64); err == nil {
 				d := m / 1000
