@@ -48,7 +48,7 @@ func (a *API) register(c *gin.Context) error {
 	if _, err := decode(c, &in); err != nil {
 		return err
 	}
-	if err := a.take(c, a.Limits.perClient(a.Limits.Register, "register", c), c.ClientIP()); err != nil {
+	if err := a.takeClient(c, a.Limits.Register, "register"); err != nil {
 		return err
 	}
 	t, err := a.Accounts.Register(c.Request.Context(), in.Email, in.Password, in.Name, a.Now())
@@ -67,9 +67,10 @@ func (a *API) login(c *gin.Context) error {
 		return err
 	}
 	address := strings.ToLower(strings.TrimSpace(in.Email))
+	ip := c.ClientIP()
 	failures := []counted{
 		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), address},
-		{a.Limits.perClient(a.Limits.LoginClient, "login-client", c), c.ClientIP()},
+		{a.Limits.perClient(a.Limits.LoginClient, "login-client", ip), ip},
 	}
 	if err := a.check(c, failures); err != nil {
 		return err

@@ -66,7 +66,7 @@ func (a *API) certificate(c *gin.Context) error {
 		return err
 	}
 	// A walk costs: what anybody may ask for is limited like a guest's changes.
-	if err := a.take(c, a.Limits.perClient(a.Limits.GuestClient, "guest-client", c), c.ClientIP()); err != nil {
+	if err := a.takeClient(c, a.Limits.GuestClient, "guest-client"); err != nil {
 		return err
 	}
 	known, err := a.Store.Event(c.Request.Context(), eventID)

@@ -25,7 +25,7 @@ func (a *API) requestGuestLink(c *gin.Context) error {
 	if err != nil {
 		return fault.ErrInvalid.About(fault.Field{Pointer: "/email", Detail: "is not an e-mail address"})
 	}
-	if err := a.take(c, a.Limits.perClient(a.Limits.GuestClient, "guest-client", c), c.ClientIP()); err != nil {
+	if err := a.takeClient(c, a.Limits.GuestClient, "guest-client"); err != nil {
 		return err
 	}
 	if err := a.take(c, a.Limits.policy(a.Limits.GuestLink, "guest-link"), normalized); err != nil {

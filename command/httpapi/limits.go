@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -52,10 +53,10 @@ func (l *Limits) policy(r limit.Rate, name string) limit.Policy {
 	return limit.Policy{Name: name, Rate: r}
 }
 
-// perClient is the policy for the client's network address.
-func (l *Limits) perClient(r limit.Rate, name string, c *gin.Context) limit.Policy {
+// perClient is the policy for a client's network address.
+func (l *Limits) perClient(r limit.Rate, name, ip string) limit.Policy {
 	if l.loopback != nil {
-		if addr, err := netip.ParseAddr(c.ClientIP()); err == nil && addr.IsLoopback() {
+		if addr, err := netip.ParseAddr(ip); err == nil && addr.IsLoopback() {
 			r = *l.loopback
 		}
 	}
@@ -66,6 +67,12 @@ func (l *Limits) perClient(r limit.Rate, name string, c *gin.Context) limit.Poli
 type counted struct {
 	policy limit.Policy
 	key    string
+}
+
+// takeClient is take for the client's network address, which costs to find out.
+func (a *API) takeClient(c *gin.Context, r limit.Rate, name string) error {
+	ip := c.ClientIP()
+	return a.take(c, a.Limits.perClient(r, name, ip), ip)
 }
 
 // take counts one and refuses beyond the limit.
@@ -97,8 +104,9 @@ func say(c *gin.Context, d limit.Decision) error {
 	}
 	h := c.Writer.Header()
 	rate := d.Policy.Rate
-	h.Add("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, d.Policy.Name, rate.N, seconds(rate.Per)))
-	h.Add("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, d.Policy.Name, d.Remaining, seconds(d.Reset)))
+	name := `"` + d.Policy.Name + `"`
+	h.Add("RateLimit-Policy", name+";q="+strconv.Itoa(rate.N)+";w="+strconv.Itoa(seconds(rate.Per)))
+	h.Add("RateLimit", name+";r="+strconv.Itoa(d.Remaining)+";t="+strconv.Itoa(seconds(d.Reset)))
 	if d.Allowed {
 		return nil
 	}

@@ -96,7 +96,7 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.take(c, a.Limits.perClient(a.Limits.RSVPClient, "rsvp-client", c), c.ClientIP()); err != nil {
+	if err := a.takeClient(c, a.Limits.RSVPClient, "rsvp-client"); err != nil {
 		return err
 	}
 	eventID := c.Param("id")
@@ -219,7 +219,7 @@ func (a *API) takeGuest(c *gin.Context, by answerer) error {
 	if by.actor.Member {
 		return nil
 	}
-	return a.take(c, a.Limits.perClient(a.Limits.GuestClient, "guest-client", c), c.ClientIP())
+	return a.takeClient(c, a.Limits.GuestClient, "guest-client")
 }
 
 // decide has a command on one RSVP decided and answers with it.
