@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/turnout-events/turnout/command/admission"
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // retentionRound is how many answers one look takes; the next look takes the rest.
@@ -27,48 +29,63 @@ type retention struct {
 	log   *slog.Logger
 }
 
-// Run sweeps until ctx ends.
+// Run sweeps until ctx ends; the first time at once, for a process may live
+// shorter than from one look to the next.
 func (r *retention) Run(ctx context.Context) error {
 	tick := time.NewTicker(r.every)
 	defer tick.Stop()
 	for {
+		r.look(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			for {
-				more, err := r.round(ctx)
-				if err != nil && ctx.Err() == nil {
-					r.log.WarnContext(ctx, "answers past their retention not erased", "error", err)
-				}
-				if err != nil || !more {
-					break
-				}
-			}
 		}
 	}
 }
 
+// look erases round after round, until nothing is left or something fails.
+func (r *retention) look(ctx context.Context) {
+	for {
+		more, err := r.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "answers past their retention not erased", "error", err)
+		}
+		if err != nil || !more {
+			return
+		}
+	}
+}
+
+// round goes on past an answer that cannot be erased: the others must not be
+// kept because of it.
 func (r *retention) round(ctx context.Context) (more bool, err error) {
 	past, err := r.store.PastRetention(ctx, r.now(), retentionRound)
 	if err != nil {
 		return false, err
 	}
+	var failed error
+	erased := 0
 	for _, p := range past {
 		if ctx.Err() != nil {
-			return false, nil //nolint:nilerr // being stopped is no error
+			return false, failed
 		}
 		_, err := r.desk.Do(ctx, admission.Request{
 			EventID: p.EventID, Command: &rsvp.EraseRSVP{RSVPID: p.RSVPID, Reason: "retention"},
 			Actor: rsvp.SystemActor("retention"), Scope: "retention " + p.RSVPID,
 			Encode: func(rsvp.Outcome) (int, []byte, error) { return http.StatusNoContent, nil, nil },
 		})
-		if err != nil && !errors.Is(err, rsvp.ErrErased) {
+		switch {
+		case err == nil:
+			erased++
+		case fault.KindOf(err) == fault.Unavailable: // so will the next ones be
 			return false, err
+		case !errors.Is(err, rsvp.ErrErased) && failed == nil:
+			failed = fmt.Errorf("answer %s: %w", p.RSVPID, err)
 		}
 	}
-	if len(past) > 0 {
-		r.log.InfoContext(ctx, "erased answers past their retention", "answers", len(past))
+	if erased > 0 {
+		r.log.InfoContext(ctx, "erased answers past their retention", "answers", erased)
 	}
-	return len(past) == retentionRound, nil
+	return len(past) == retentionRound, failed
 }
