@@ -2,12 +2,16 @@ package command_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/testkit"
 )
 
 type history struct {
@@ -78,6 +82,46 @@ func TestHistoryIsTheLog(t *testing.T) {
 		r.do(request{method: "GET", path: path + "/history?" + bad, auth: auth}).want(http.StatusBadRequest)
 	}
 }
+
+// What was true at a time, and what was known at it, are two things: an answer
+// that nobody confirmed ended a day after it came, and that was written down
+// when the sweep, which had stood still, came to it.
+func TestHistoryTellsWhatWasFromWhatWasKnown(t *testing.T) {
+	t.Parallel()
+	var ahead clock
+	r := start(t, ahead.set)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), map[string]any{"confirm_address": true})
+	if ada := r.answer(eventID, "ada", 1).want(http.StatusCreated); ada.text("status") != "pending" {
+		t.Fatalf("ada: %s", ada.body)
+	}
+	before := time.Now()
+	ahead.advance(30 * time.Hour)
+	testkit.Eventually(t, 20*time.Second, 50*time.Millisecond, func() error {
+		var n int
+		if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM event_log WHERE event_id = $1 AND type = $2`, eventID, contract.RSVPExpiredV1).Scan(&n); err != nil || n != 1 {
+			return fmt.Errorf("%d answers have run out: %w", n, err)
+		}
+		return nil
+	})
+	for _, c := range []struct{ query, want string }{
+		{"as_of=" + stamp(before.Add(23*time.Hour)), `{"pending":1}`},
+		{"as_of=" + stamp(before.Add(26*time.Hour)), `{"cancelled":1}`},
+		{"known_at=" + stamp(before.Add(26*time.Hour)), `{"pending":1}`},
+		{"known_at=" + stamp(before.Add(31*time.Hour)), `{"cancelled":1}`},
+		{"as_of=" + stamp(before.Add(26*time.Hour)) + "&known_at=" + stamp(before.Add(26*time.Hour)), `{"pending":1}`},
+	} {
+		got := r.do(request{method: "GET", path: "/v1/events/" + eventID + "/history?" + c.query, auth: auth}).want(http.StatusOK)
+		var state struct {
+			RSVPs json.RawMessage `json:"rsvps"`
+		}
+		if err := json.Unmarshal(got.body, &state); err != nil || string(state.RSVPs) != c.want {
+			t.Errorf("%s: %s, want %s", c.query, got.body, c.want)
+		}
+	}
+}
+
+func stamp(at time.Time) string { return url.QueryEscape(at.Format(time.RFC3339Nano)) }
 
 // Whoever changes the log is found out, whatever they change; the triggers
 // that forbid it are taken away first, as an intruder would.
