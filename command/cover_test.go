@@ -108,7 +108,11 @@ func TestCoversAreMadeAnew(t *testing.T) {
 		t.Errorf("revision %d, sequence %d: a picture moves no calendar", e.Revision, e.Sequence)
 	}
 	r.do(request{method: "GET", path: path}).want(http.StatusNotFound) // a draft
-	r.do(request{method: "GET", path: path, auth: auth}).want(http.StatusOK)
+	r.do(request{method: "GET", path: path, auth: r.signUp("stranger@example.org")}).want(http.StatusNotFound)
+	own := r.do(request{method: "GET", path: path, auth: auth}).want(http.StatusOK)
+	if kept := own.header.Get("Cache-Control"); !strings.HasPrefix(kept, "private") {
+		t.Errorf("a draft's picture may be kept by shared caches: %q", kept)
+	}
 	r.do(request{method: "POST", path: "/v1/events/" + eventID + "/publish", auth: auth}).want(http.StatusOK)
 	shown := r.do(request{method: "GET", path: "/v1/events/" + made.text("slug") + "/cover"}).want(http.StatusOK)
 	if shown.header.Get("ETag") != `"`+e.Cover.SHA256+`"` || shown.header.Get("Content-Type") != "image/jpeg" {

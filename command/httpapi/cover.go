@@ -3,7 +3,6 @@ package httpapi
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,7 +72,9 @@ func (a *API) cover(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	cache := "public, max-age=300"
 	if picture.Status == contract.EventDraft {
+		cache = "private, no-cache" // "public" would let a shared cache keep what only members may see
 		accountID, err := a.bearer(c)
 		if err != nil {
 			return err
@@ -83,13 +84,13 @@ func (a *API) cover(c *gin.Context) error {
 		}
 		err = a.Organizations.Allow(c.Request.Context(), picture.OrganizationID, accountID, mayRead...)
 		if err != nil {
-			return errors.Join(fault.ErrNotFound, err)
+			return err
 		}
 	}
 	tag := `"` + hex.EncodeToString(picture.SHA256) + `"`
 	h := c.Writer.Header()
 	h.Set("ETag", tag)
-	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("Cache-Control", cache)
 	// A picture is never run as a page, whatever a browser makes of its bytes.
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if c.GetHeader("If-None-Match") == tag {
