@@ -6,8 +6,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/command/rsvp"
-	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // errNotProven keeps a client from confirming an address that it only typed:
