@@ -59,7 +59,7 @@ func TestPostgresAway(t *testing.T) {
 		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d %s, Retry-After %q", got.what, got.status, got.body, got.header.Get("Retry-After"))
 		}
-		if took := time.Since(began); took > 6*time.Second {
+		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("%s: took %s to say so", got.what, took)
 		}
 	}

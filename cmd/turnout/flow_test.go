@@ -14,7 +14,10 @@ import (
 	"github.com/turnout-events/turnout/internal/testkit"
 )
 
-var wordDecoder = &mime.WordDecoder{}
+var (
+	wordDecoder = &mime.WordDecoder{}
+	formToken   = regexp.MustCompile(`name="form" value="([^"]+)"`)
+)
 
 // serveHere runs every role in this process until the test ends.
 func (w *world) serveHere() {
@@ -132,7 +135,7 @@ func TestFromHTTPToMail(t *testing.T) {
 
 	// The page's form takes the same way. Its token is younger than any person types.
 	page := w.want(200, "GET", "/e/"+slug, nil, "Authorization", "")
-	token := regexp.MustCompile(`name="form" value="([^"]+)"`).FindSubmatch(page.Body)
+	token := formToken.FindSubmatch(page.Body)
 	if token == nil {
 		t.Fatalf("no form token in\n%s", page.Body)
 	}

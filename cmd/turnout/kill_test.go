@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/turnout-events/turnout/command/audit"
 	"github.com/turnout-events/turnout/internal/testkit"
 )
 
@@ -143,10 +144,24 @@ func TestNothingIsLostWhenRolesAreKilled(t *testing.T) {
 // answersLedger is the client's own: which RSVP it was told to have, per guest.
 type answersLedger struct {
 	mu   sync.Mutex
-	rsvp map[string]string // address → RSVP id
+	rsvp map[string]string    // address → RSVP id
+	told []audit.Acknowledged // what it was told, for the audit
 }
 
 func newLedgerOfAnswers() *answersLedger { return &answersLedger{rsvp: map[string]string{}} }
+
+// acknowledged notes a 201.
+func (l *answersLedger) acknowledged(t *testing.T, address, event string, a answer) {
+	var r struct {
+		ID, Status string
+		Version    int64
+	}
+	a.decode(t, &r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rsvp[address] = r.ID
+	l.told = append(l.told, audit.Acknowledged{EventID: event, RSVPID: r.ID, Version: r.Version, Status: r.Status})
+}
 
 func (l *answersLedger) size() int {
 	l.mu.Lock()
@@ -168,16 +183,12 @@ func (w *world) insist(n int, event string, acked *answersLedger) {
 		case err != nil:
 			last = err
 		case a.Status == http.StatusCreated:
-			var r struct{ ID, Status string }
-			a.decode(w.t, &r)
-			acked.mu.Lock()
-			acked.rsvp[address] = r.ID
-			acked.mu.Unlock()
+			acked.acknowledged(w.t, address, event, a)
 			return
 		case a.Status < 500 && a.Status != http.StatusConflict:
 			w.t.Errorf("%s: %d %s", address, a.Status, a.Body)
 			return
-		case a.Status == http.StatusConflict && !strings.Contains(string(a.Body), "still-running"):
+		case a.Status == http.StatusConflict && !strings.Contains(string(a.Body), "idempotency-key-in-use"):
 			w.t.Errorf("%s: %s", address, a.Body)
 			return
 		default:

@@ -101,6 +101,9 @@ func registry() *prometheus.Registry {
 func (s *system) pool(ctx context.Context, role string, conns int32) (*pgxpool.Pool, error) {
 	cfg := s.Postgres
 	cfg.Name, cfg.MaxConns = "turnout-"+role, conns
+	if role == "command" {
+		cfg.AcquireWithin = 1500 * time.Millisecond // guests wait, and are promised an answer within 2 s
+	}
 	pool, err := postgres.Open(ctx, cfg, s.log)
 	if err != nil {
 		return nil, err

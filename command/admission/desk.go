@@ -184,6 +184,9 @@ func (d *Desk) Do(ctx context.Context, r Request) (Answer, error) {
 		d.metrics.answered(w)
 		return w.answer, w.err
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return Answer{}, d.late(w) // the caller is still there
+		}
 		return Answer{}, fault.ErrUnavailable.After(retryAfter).Because(context.Cause(ctx))
 	case <-timer.C:
 		return Answer{}, d.late(w)

@@ -92,12 +92,12 @@ const (
 // Routes registers everything that clients call.
 func (a *API) Routes(e *gin.Engine) {
 	e.GET("/.well-known/jwks.json", handle(a.jwks))
-	e.PUT("/v1/events/:id/cover", httpserver.LimitBody(MaxCoverBytes), handle(a.setCover))
-	e.GET("/v1/events/:id/cover", handle(a.cover))
+	e.PUT("/v1/events/:id/cover", httpserver.LimitBody(MaxCoverBytes), handleLong(a.setCover))
+	e.GET("/v1/events/:id/cover", handleLong(a.cover))
 
 	v1 := e.Group("/v1", httpserver.LimitBody(maxBody))
-	v1.POST("/auth/register", handle(a.register))
-	v1.POST("/auth/login", handle(a.login))
+	v1.POST("/auth/register", handleLong(a.register))
+	v1.POST("/auth/login", handleLong(a.login))
 	v1.POST("/auth/refresh", handle(a.refresh))
 	v1.POST("/auth/logout", handle(a.logout))
 
@@ -113,7 +113,7 @@ func (a *API) Routes(e *gin.Engine) {
 	v1.POST("/events/:id/publish", handle(a.publishEvent))
 	v1.POST("/events/:id/cancel", handle(a.cancelEvent))
 	v1.POST("/events/:id/duplicate", handle(a.duplicateEvent))
-	v1.POST("/events/:id/repeat", handle(a.repeatEvent))
+	v1.POST("/events/:id/repeat", handleLong(a.repeatEvent))
 
 	v1.POST("/events/:id/rsvps", handle(a.submitRSVP))
 	v1.PATCH("/rsvps/:id", handle(a.changeRSVP))
@@ -127,29 +127,43 @@ func (a *API) Routes(e *gin.Engine) {
 
 	v1.POST("/events/:id/check-ins", handle(a.checkIn))
 	v1.DELETE("/events/:id/check-ins/:rsvp", handle(a.undoCheckIn))
-	v1.POST("/events/:id/check-ins/batch", handle(a.mergeCheckIns))
+	v1.POST("/events/:id/check-ins/batch", handleLong(a.mergeCheckIns))
 
 	v1.POST("/guest-links", handle(a.requestGuestLink))
 	v1.POST("/guest-sessions", handle(a.openGuestSession))
-	v1.POST("/privacy/export", handle(a.exportPersonal))
-	v1.POST("/privacy/erase", handle(a.erasePersonal))
+	v1.POST("/privacy/export", handleLong(a.exportPersonal))
+	v1.POST("/privacy/erase", handleLong(a.erasePersonal))
 
-	v1.GET("/events/:id/history", handle(a.history))
-	v1.GET("/events/:id/history/verify", handle(a.verifyHistory))
-	v1.GET("/events/:id/certificate", handle(a.certificate))
+	v1.GET("/events/:id/history", handleLong(a.history))
+	v1.GET("/events/:id/history/verify", handleLong(a.verifyHistory))
+	v1.GET("/events/:id/certificate", handleLong(a.certificate))
 }
 
 // OpsRoutes registers what only roles and operators call.
 func (a *API) OpsRoutes(e *gin.Engine) {
-	e.POST(seal.KeyPath, handle(a.dataKeys))
+	e.POST(seal.KeyPath, handleLong(a.dataKeys))
 	e.GET("/v1/ops/outbox", ops.Guard(a.OpsToken), handle(a.outbox))
 	e.GET("/v1/ops/profile", ops.Guard(a.OpsToken), ops.Profile)
 }
 
-// handle makes a problem of an error. What is not there and what the client
+const (
+	// answerBound is how long a client waits for an answer, whatever is away.
+	answerBound = 2 * time.Second
+	// longBound is for what takes its time: hashing passwords, pictures, whole
+	// histories, many events or guests at once.
+	longBound = 15 * time.Second
+)
+
+func handle(f func(*gin.Context) error) gin.HandlerFunc     { return bounded(answerBound, f) }
+func handleLong(f func(*gin.Context) error) gin.HandlerFunc { return bounded(longBound, f) }
+
+// bounded makes a problem of an error. What is not there and what the client
 // may not know of get the same words: a detail would tell them apart.
-func handle(f func(*gin.Context) error) gin.HandlerFunc {
+func bounded(bound time.Duration, f func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), bound)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
 		if err := f(c); err != nil {
 			if errors.Is(err, fault.ErrNotFound) {
 				err = fault.ErrNotFound

@@ -36,6 +36,9 @@ type Config struct {
 	// IdleInTransactionTimeout ends a session that forgot its transaction; such a session holds back the horizon of
 	// vacuum for everybody, and the outbox bloats first. 0 means 15 s, negative means never.
 	IdleInTransactionTimeout time.Duration
+	// AcquireWithin ends a wait for a connection of the pool, for one that is being made too; 0 means that only the
+	// caller's context does. A role that answers somebody sets it: a dead network refuses nothing.
+	AcquireWithin time.Duration
 	// CreateDatabase makes the database of URL when the server has none of that name.
 	CreateDatabase bool
 	// StartupWait is how long Open waits for a server that answers "the database system is starting up"; 0 means 30 s.
@@ -101,6 +104,9 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	pc.MaxConnIdleTime = 10 * time.Minute
 	pc.PingTimeout = 2 * time.Second
 	c.apply(pc.ConnConfig)
+	if c.AcquireWithin > 0 {
+		pc.ConnConfig.Tracer = acquireBound(c.AcquireWithin)
+	}
 	return pc, nil
 }
 
@@ -121,7 +127,7 @@ func (c Config) apply(cc *pgx.ConnConfig) {
 	// pgx's default closes the connection when a context ends: under a burst of client timeouts that becomes a storm
 	// of reconnects (pgx issues 1845, 1780). A cancel request keeps it.
 	cc.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 500 * time.Millisecond}
 	}
 }
 
