@@ -24,7 +24,7 @@ func (d *Desk) seal(k pgstore.Key, a Answer) ([]byte, error) {
 	plain = binary.BigEndian.AppendUint64(plain, uint64(a.Revision)) //nolint:gosec // counts from 1
 	plain = append(plain, byte(len(a.EventID)))
 	plain = append(append(plain, a.EventID...), a.Body...)
-	return seal.Seal(d.answers[0], plain, sealOwner(k))
+	return d.answers[0].Seal(plain, sealOwner(k))
 }
 
 // replay gives a stored answer again, or refuses a key that was used for another request.
@@ -36,8 +36,8 @@ func (d *Desk) replay(w *waiting, a pgstore.Answer) (Answer, error) {
 }
 
 func (d *Desk) unseal(k pgstore.Key, a pgstore.Answer) (Answer, error) {
-	for _, key := range d.answers {
-		plain, err := seal.Open(key, a.Sealed, sealOwner(k))
+	for _, box := range d.answers {
+		plain, err := box.Open(a.Sealed, sealOwner(k))
 		if err != nil {
 			continue
 		}

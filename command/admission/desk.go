@@ -109,7 +109,7 @@ const retryAfter = time.Second
 type Desk struct {
 	cfg     Config
 	store   *pgstore.Store
-	answers [][]byte // keys that seal stored answers, the current first
+	answers []seal.Box // that stored answers are in, the current key's first
 	log     *slog.Logger
 	wake    func(int)
 	now     func() time.Time
@@ -138,8 +138,12 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
+	answers, err := seal.Boxes(keys)
+	if err != nil {
+		return nil, err
+	}
 	d := &Desk{
-		cfg: cfg, store: deps.Store, answers: keys, log: deps.Log, wake: deps.Wake, now: deps.Now,
+		cfg: cfg, store: deps.Store, answers: answers, log: deps.Log, wake: deps.Wake, now: deps.Now,
 		base: context.WithoutCancel(ctx), lines: map[string]*line{}, running: map[pgstore.Key]int{},
 		full: map[string]struct{}{}, places: map[string]place{},
 	}

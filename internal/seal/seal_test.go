@@ -40,6 +40,18 @@ func TestSealedDataOpensOnlyWithItsKeyAndOwnerUnchanged(t *testing.T) {
 	if plain, err := seal.Open(key, sealed, "rsvp-1"); err != nil || string(plain) != "Ada" {
 		t.Fatalf("got %q, %v", plain, err)
 	}
+	box, err := seal.NewBox(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := box.Open(sealed, "rsvp-1"); err != nil || string(plain) != "Ada" {
+		t.Errorf("the same key in a box: %q, %v", plain, err)
+	}
+	if boxed, err := box.Seal([]byte("Ada"), "rsvp-1"); err != nil || bytes.Equal(boxed, sealed) {
+		t.Errorf("sealed twice with one nonce: %v", err)
+	} else if plain, err := seal.Open(key, boxed, "rsvp-1"); err != nil || string(plain) != "Ada" {
+		t.Errorf("sealed in a box: %q, %v", plain, err)
+	}
 	if bytes.Contains(sealed, []byte("Ada")) {
 		t.Error("the ciphertext shows the name")
 	}
