@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -40,7 +41,7 @@ func searchOf(p *params) reader.Search {
 		Past:   p.flag("past"), Limit: p.limit(),
 	}
 	for _, t := range p.values["tag"] {
-		if t = strings.TrimSpace(t); t != "" && len(t) <= maxText {
+		if t = strings.TrimSpace(t); t != "" && utf8.RuneCountInString(t) <= maxText {
 			q.Tags = append(q.Tags, t)
 		} else {
 			p.complain("tag", "must not be empty, or long")
