@@ -106,7 +106,14 @@ func TestMembersSeeWhatWasSentToWhomAndWhy(t *testing.T) {
 	seen := map[string]item{}
 	next := ""
 	for pages := 0; pages == 0 || next != ""; pages++ {
-		_, body, _ := w.call("GET", path+"?limit=3&cursor="+next, owner, "")
+		query := "?limit=3"
+		if next != "" {
+			query += "&cursor=" + next
+		}
+		status, body, _ := w.call("GET", path+query, owner, "")
+		if status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
 		var answer struct {
 			Items      []item  `json:"items"`
 			NextCursor *string `json:"next_cursor"`

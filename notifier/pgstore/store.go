@@ -133,28 +133,40 @@ func (t *Tx) SaveEvents(ctx context.Context, events []*notice.Event) error {
 	return t.send(ctx, b, "save events")
 }
 
-// SaveGuests keeps the guests as they are now.
+// SaveGuests keeps the guests as they are now; each at most once.
 func (t *Tx) SaveGuests(ctx context.Context, guests []*notice.Guest) error {
-	b := &pgx.Batch{}
+	if len(guests) == 0 {
+		return nil
+	}
+	var c columns
 	for _, g := range guests {
 		sealed := g.Sealed
 		if g.Erased || sealed == nil {
 			sealed = []byte{}
 		}
-		b.Queue(saveGuest, g.RSVPID, g.EventID, g.OrganizationID, g.Version, g.Status, g.PartySize, g.QueuedVersion, g.CheckedIn,
-			g.Epoch, g.Locale, g.TimeZone, g.Updates, g.Reminders, g.Erased, sealed, orNull(g.QuietUntil), g.Told)
+		c.row(g.RSVPID, g.EventID, g.OrganizationID, g.Version, g.Status, int32(g.PartySize), g.QueuedVersion, int32(g.CheckedIn),
+			int32(g.Epoch), g.Locale, g.TimeZone, g.Updates, g.Reminders, g.Erased, sealed, orNull(g.QuietUntil), g.Told)
 	}
-	return t.send(ctx, b, "save guests")
+	if _, err := t.tx.Exec(ctx, saveGuests, c.args()...); err != nil {
+		return fmt.Errorf("save %d guests: %w", len(guests), err)
+	}
+	return nil
 }
 
-const saveGuest = `
+const saveGuests = `
 	INSERT INTO notifier.guest AS g (rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
 		checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-	ON CONFLICT (rsvp_id) DO UPDATE SET version = $4, status = $5, party_size = $6, queued_version = $7, checked_in = $8,
-		epoch = $9, locale = $10, time_zone = $11, updates = $12, reminders = $13, erased = $14, sealed = $15,
-		quiet_until = $16, told = $17
-	WHERE g.version < $4`
+	SELECT rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
+		checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told
+	FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[], $8::integer[],
+		$9::integer[], $10::text[], $11::text[], $12::boolean[], $13::boolean[], $14::boolean[], $15::bytea[], $16::timestamptz[], $17::text[])
+		AS n(rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
+			checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told)
+	ON CONFLICT (rsvp_id) DO UPDATE SET version = excluded.version, status = excluded.status, party_size = excluded.party_size,
+		queued_version = excluded.queued_version, checked_in = excluded.checked_in, epoch = excluded.epoch, locale = excluded.locale,
+		time_zone = excluded.time_zone, updates = excluded.updates, reminders = excluded.reminders, erased = excluded.erased,
+		sealed = excluded.sealed, quiet_until = excluded.quiet_until, told = excluded.told
+	WHERE g.version < excluded.version`
 
 // SaveOrganization keeps how an organization looks and who has which role in
 // it, without what says who they are.
