@@ -62,6 +62,7 @@ func steady(ctx context.Context, o options) (rows []row, err error) {
 		busy.p99.row("RSVP p99, due to acknowledged"+at, "ms").below(50),
 		single.row("p50 of the textbook, one request at a time", "ms"), ours.row("p50 of Turnout, one request at a time", "ms"),
 		busy.p50.over(single).row("p50"+at+" / p50 of the textbook alone", "×").atMost(1.3),
+		busy.p50.over(ours).row("p50"+at+" / p50 of Turnout alone", "×").atMost(1.3),
 		ours.over(single).row("p50 of Turnout alone / of the textbook alone", "×").atMost(1.3),
 	}
 	rows = append(rows, busy.others(at)...)
