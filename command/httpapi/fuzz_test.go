@@ -4,7 +4,15 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // Whatever bytes come: no panic, and what is made of a picture is a picture
@@ -33,4 +41,50 @@ func FuzzPicture(f *testing.F) {
 			t.Errorf("%d × %d, said to be %d × %d: %v", made.Width, made.Height, p.width, p.height, err)
 		}
 	})
+}
+
+// Whatever stands in the headers that clients write freely, and in the query of
+// the history: no panic, a refusal is the client's fault, and what is taken is
+// within bounds.
+func FuzzHeaders(f *testing.F) {
+	for _, seed := range []string{"", "*", `"3"`, `W/"3"`, `"-1"`, `"0"`, `"99999999999999999999"`, "press-1", `"press-1"`, `""`, `"`, "\x00", "\x7f", "\xff",
+		strings.Repeat("k", 256), "2026-05-01T12:00:00Z", "2026-05-01T12:00:00+02:00", "100", "101"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, _ := gin.CreateTestContext(httptest.NewRecorder())
+		c.Request = httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+		c.Request.Header[headerKey], c.Request.Header[headerIfMatch] = []string{text}, []string{text}
+		query := c.Request.URL.Query()
+		for _, name := range []string{"as_of", "limit", "cursor"} {
+			query.Set(name, text)
+		}
+		c.Request.URL.RawQuery = query.Encode()
+
+		k, err := key(c, true)
+		theirs(t, text, err)
+		if err == nil && (k == "" || len(k) > maxKey || !utf8.ValidString(k) || strings.ContainsAny(k, "\x00\r\n\x7f")) {
+			t.Errorf("key %q was taken of %q", k, text)
+		}
+		n, err := revision(c)
+		theirs(t, text, err)
+		if n < 0 {
+			t.Errorf("revision %d of %q", n, text)
+		}
+		_, err = queryTime(c, "as_of")
+		theirs(t, text, err)
+		after, limit, err := page(c)
+		theirs(t, text, err)
+		if err == nil && (limit < 1 || limit > 100 || after < 0) {
+			t.Errorf("a page of %d after %d, of %q", limit, after, text)
+		}
+	})
+}
+
+// theirs fails when a refusal is not one that a client is told.
+func theirs(t *testing.T, text string, err error) {
+	t.Helper()
+	if err != nil && fault.As(err) == nil {
+		t.Errorf("%q: %v is not the client's fault", text, err)
+	}
 }
