@@ -43,9 +43,31 @@ func load[T any]() (T, error) { return loadFrom[T](env.ToMap(os.Environ())) }
 func loadFrom[T any](environ map[string]string) (T, error) {
 	var v T
 	if err := env.ParseWithOptions(&v, env.Options{Environment: environ}); err != nil {
-		return v, fmt.Errorf("settings: %w", err)
+		return v, fmt.Errorf("settings: %w", named[T](environ, err))
 	}
 	return v, nil
+}
+
+// named finds the variable that cannot be read: the library tells the field of
+// our struct, which is no help to whoever has set the variable.
+func named[T any](environ map[string]string, err error) error {
+	var v T
+	fields, listErr := env.GetFieldParams(&v)
+	if listErr != nil {
+		return err
+	}
+	for _, f := range fields {
+		value, set := environ[f.Key]
+		if !set {
+			continue
+		}
+		alone := env.ParseWithOptions(&v, env.Options{Environment: map[string]string{f.Key: value}})
+		var cause env.ParseError
+		if errors.As(alone, &cause) {
+			return fmt.Errorf("%s: %w", f.Key, cause.Err)
+		}
+	}
+	return err
 }
 
 // keyring reads the secrets; without them nothing personal can be read or

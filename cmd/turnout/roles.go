@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -135,6 +136,9 @@ func (s *system) elastic(ctx context.Context, timeout time.Duration) (*elastic.C
 }
 
 func (s *system) keys() (*seal.KeyClient, error) {
+	if s.ServiceToken == "" {
+		return nil, errors.New("TURNOUT_SERVICE_TOKEN is not set, and the roles show it to each other: `make run` makes it in .local/secrets.env; by hand: openssl rand -hex 32")
+	}
 	return seal.NewKeyClient(s.Web.CommandOpsURL, s.ServiceToken, s.http)
 }
 
