@@ -12,6 +12,10 @@ import (
 	"github.com/turnout-events/turnout/notifier/notice"
 )
 
+// onTime: a reminder this late or less cannot have been overtaken by a later
+// one, and 50,000 that are due together are spared the question.
+const onTime = time.Minute
+
 // Load adds to claimed notices what is needed to write them, in one round
 // trip. Guests and events are shared by the deliveries that name them.
 func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time) ([]*notice.Delivery, error) {
@@ -22,7 +26,7 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		if n.Kind.IsAnswer() {
 			answers = append(answers, n.ID)
 		}
-		if n.Kind == notice.Reminder {
+		if n.Kind == notice.Reminder && now.Sub(n.DueAt) > onTime {
 			reminders = append(reminders, n.ID)
 		}
 		if n.Detail.Announcement != "" {
