@@ -174,7 +174,19 @@ func TestIDsAreTakenOverAndTokensAreNotLogged(t *testing.T) {
 	if len(id) != 36 || len(made) != len(trace) {
 		t.Errorf("made %q and %q", id, made)
 	}
-	if text := l.String(); strings.Contains(text, "sEcReT") || !strings.Contains(text, "route=/r/:token") {
-		t.Errorf("log: %s", text)
+	for _, from := range []string{"[2001:db8:7:8::9]:4000", "[::ffff:203.0.113.77]:4000", "[fe80::1%eth0]:4000", "unknown"} {
+		r.RemoteAddr = from
+		do(s, r)
+	}
+	text := l.String()
+	for _, secret := range []string{"sEcReT", "192.0.2.1 ", "203.0.113.77", "8::9", "eth0"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q is in the log: %s", secret, text)
+		}
+	}
+	for _, want := range []string{"route=/r/:token", "network=192.0.2.0/24", "network=203.0.113.0/24", "network=2001:db8:7::/48"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in the log: %s", want, text)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"runtime/debug"
 	"strconv"
@@ -127,8 +128,26 @@ func (s *Server) observe(kind string) gin.HandlerFunc {
 		}
 		s.log.Log(c.Request.Context(), level, "request", "role", s.cfg.Role, "method", c.Request.Method, "route", route,
 			"status", status, "bytes", max(c.Writer.Size(), 0), "took", took, "request_id", RequestID(c.Request.Context()),
-			"client", c.ClientIP())
+			"network", network(c.ClientIP()))
 	}
+}
+
+// network is enough of a client's address to see where a flood comes from, and no person: a log is kept longer than an
+// address belongs to one (/24, or /48 of IPv6).
+func network(client string) string {
+	address, err := netip.ParseAddr(client)
+	if err != nil {
+		return ""
+	}
+	bits := 48
+	if address = address.Unmap(); address.Is4() {
+		bits = 24
+	}
+	prefix, err := address.WithZone("").Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return prefix.String()
 }
 
 // slow is when a read that went well is worth a line all the same.
