@@ -41,6 +41,7 @@ func scenarios() []scenario {
 		{name: "read", summary: "seats against a bare handler, search and suggestions against Elasticsearch itself", block: 4 * time.Second, run: read},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
 			block: 30 * time.Second, running: true, run: flow},
+		{name: "seed", summary: "the demo set with all its answers through the API", running: true, run: seed},
 	}
 }
 

@@ -46,10 +46,8 @@ keep() {
 keep start "first start to the ready line|s|$cold|1" "of which network|s|$network|1" "second start to the ready line|s|$warm|1" \
   "memory of engines and roles, demo data loaded|MB|$megabytes|1"
 
-# number reads one number of the loader's summary.
-number() { grep -oE "\"$1\": *[0-9.]+" "$copy/seed.json" | head -1 | grep -oE '[0-9.]+$'; }
-"$copy/bin/turnout" seed --demo --answers counts --state none --url "$origin" --json >"$copy/seed.json"
-answers=$(sed -n '/"answers": {/,/}/p' "$copy/seed.json" | grep -oE '"done": *[0-9]+' | grep -oE '[0-9]+')
-keep seed "answers through the API|1/s|$(number answers_per_second)|$answers" "answer, p50|ms|$(number p50)|$answers" "answer, p99|ms|$(number p99)|$answers"
-
-(cd "$ROOT" && go run ./loadtest -scenario flow -url "$origin" -rate 100 -duration 30s -out "$out" && go run ./loadtest/report)
+cd "$ROOT"
+go build -o "$copy/loadtest-bin" ./loadtest
+"$copy/loadtest-bin" -scenario seed -turnout "$copy/bin/turnout" -url "$origin" -out "$out"
+"$copy/loadtest-bin" -scenario flow -url "$origin" -out "$out"
+go run ./loadtest/report
