@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -152,4 +153,50 @@ func TestSessionsSurviveARestart(t *testing.T) {
 	if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM signing_key`).Scan(&keys); err != nil || keys != 1 {
 		t.Errorf("%d signing keys, %v: a restart made another", keys, err)
 	}
+}
+
+// The key that signs changes with nobody being signed out: the next one is
+// published before it signs, the last one until its tokens have run out.
+func TestSigningKeysChangeWhileTokensLive(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	before := r.signUp("ada@example.org")
+	age := func(sql string) {
+		if _, err := r.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// published and signer are what a process that starts now does.
+	published := func(r *role) (n int, signer string) {
+		got := r.do(request{method: "GET", path: "/.well-known/jwks.json"}).want(http.StatusOK)
+		keys, _ := got.json()["keys"].([]any)
+		head, _, _ := strings.Cut(r.login("ada@example.org", password).want(http.StatusOK).text("access_token"), ".")
+		raw, err := base64.RawURLEncoding.DecodeString(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var header struct{ Kid string }
+		if err := json.Unmarshal(raw, &header); err != nil {
+			t.Fatal(err)
+		}
+		return len(keys), header.Kid
+	}
+	age(`UPDATE signing_key SET created_at = created_at - interval '31 days'`)
+	announcing := r.again()
+	if n, signer := published(announcing); n != 2 || signer != "test" {
+		t.Fatalf("due to change: %d keys, %s signs; want the old one to sign beside a new one", n, signer)
+	}
+	age(`UPDATE signing_key SET created_at = created_at - interval '11 minutes' WHERE kid <> 'test'`)
+	signing := r.again()
+	if n, signer := published(signing); n != 2 || signer == "test" {
+		t.Fatalf("announced long enough: %d keys, %s signs; want the new one", n, signer)
+	}
+	signing.organization(before) // signed by the old key
+	announcing.organization("Bearer " + signing.login("ada@example.org", password).text("access_token"))
+	age(`UPDATE signing_key SET retired_at = retired_at - interval '3 hours' WHERE kid = 'test'`)
+	later := r.again()
+	if n, signer := published(later); n != 1 || signer == "test" {
+		t.Fatalf("after its tokens have run out: %d keys, %s signs", n, signer)
+	}
+	later.do(request{method: "POST", path: "/v1/organizations", auth: before, body: map[string]string{"name": "X", "slug": "x"}}).want(http.StatusUnauthorized)
 }
