@@ -25,7 +25,7 @@ func TestOneStoreAway(t *testing.T) {
 		t.Helper()
 		testkit.Eventually(t, 10*time.Second, 100*time.Millisecond, func() error {
 			for _, path := range paths {
-				if got := r.get(path, atLeast(e.ID, v)...); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "" {
+				if got := r.getOnce(path, atLeast(e.ID, v)...); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "" {
 					return errorf("%s: %d %s %s", path, got.status, got.header.Get("Turnout-Degraded"), got.body)
 				}
 			}
@@ -36,7 +36,7 @@ func TestOneStoreAway(t *testing.T) {
 	timed := func(path string) response {
 		t.Helper()
 		began := time.Now()
-		got := r.get(path)
+		got := r.getOnce(path)
 		if took := time.Since(began); took > 2100*time.Millisecond {
 			t.Errorf("%s took %s", path, took)
 		}
@@ -81,7 +81,7 @@ func TestOneStoreAway(t *testing.T) {
 			timed("/v1/events?q=resilient&limit=8")
 		}
 		began := time.Now()
-		if got := r.get("/v1/events?q=resilient&limit=9"); got.status != http.StatusServiceUnavailable || time.Since(began) > 500*time.Millisecond {
+		if got := r.getOnce("/v1/events?q=resilient&limit=9"); got.status != http.StatusServiceUnavailable || time.Since(began) > 500*time.Millisecond {
 			t.Errorf("elasticsearch %s, with the breaker open: %d after %s", how, got.status, time.Since(began))
 		}
 		r.elasticCable.Mend()

@@ -33,15 +33,21 @@ func (a *API) analyticsOf(c *gin.Context, more ...string) (*params, reader.Facts
 		return p, q, err
 	}
 	q.Organization = org
-	return p, q, a.factsVisible(c)
+	return p, q, a.visible(c, document.Facts, document.Listings)
 }
 
-func (a *API) factsVisible(c *gin.Context) error {
+// visible waits until searches on the indices see what is asked for.
+func (a *API) visible(c *gin.Context, indices ...string) error {
 	want, err := least(c)
 	if err != nil {
 		return err
 	}
-	return a.Stores.Visible(c.Request.Context(), document.Facts, want)
+	for _, index := range indices {
+		if err := a.Stores.Visible(c.Request.Context(), index, want); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // overview answers GET /v1/organizations/{org}/analytics/overview.
@@ -153,7 +159,7 @@ func (a *API) eventAnalytics(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.factsVisible(c); err != nil {
+	if err := a.visible(c, document.Facts, document.GuestList); err != nil {
 		return err
 	}
 	ctx := c.Request.Context()

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/query/calendar"
@@ -71,6 +72,9 @@ func (a *API) organizationCalendar(c *gin.Context) error {
 	ctx := c.Request.Context()
 	o, err := a.Stores.Organization(ctx, org)
 	if err != nil {
+		return err
+	}
+	if err := a.visible(c, document.Listings); err != nil {
 		return err
 	}
 	from := a.Now().Add(-calendarPast).Truncate(time.Hour)

@@ -42,7 +42,7 @@ func (a *API) changes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.factsVisible(c); err != nil {
+	if err := a.visible(c, document.Facts); err != nil {
 		return err
 	}
 	facts, next, err := a.Stores.Changes(c.Request.Context(), organizations, p.values.Get("after"), limit)

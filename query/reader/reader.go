@@ -112,24 +112,35 @@ func searched(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// poll calls f until it says that it is done, for at most Patience. It returns
-// f's last answer.
+// poll calls f until it says that it is done, for at most Patience and with a
+// moment left of ctx. It returns f's last answer; that ctx ended during a call
+// is no answer.
 func poll(ctx context.Context, f func() (done bool, err error)) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, Patience-100*time.Millisecond)
+	end := time.Now().Add(Patience - 100*time.Millisecond)
+	if d, ok := ctx.Deadline(); ok && d.Add(-lastMoment).Before(end) {
+		end = d.Add(-lastMoment)
+	}
+	waiting, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	pause := 5 * time.Millisecond
-	for {
+	for answered := false; ; answered = true {
 		done, err := f()
-		if done || err != nil {
+		switch {
+		case err != nil && answered && ctx.Err() != nil:
+			return false, nil
+		case done || err != nil:
 			return done, err
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 			pause = min(pause*3/2, 50*time.Millisecond)
-		case <-ctx.Done():
+		case <-waiting.Done():
 			timer.Stop()
 			return false, nil
 		}
 	}
 }
+
+// lastMoment of a request is for its answer.
+const lastMoment = 50 * time.Millisecond
