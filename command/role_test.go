@@ -28,6 +28,7 @@ import (
 	"github.com/turnout-events/turnout/internal/redisconn"
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/internal/testkit/described"
 	"github.com/turnout-events/turnout/migrations"
 )
 
@@ -223,7 +224,11 @@ func (r *role) try(q request) (response, error) {
 	for name, value := range q.header {
 		req.Header.Set(name, value)
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.DefaultClient
+	if !q.ops { // which the gateway gathers, in another shape
+		client = &http.Client{Transport: described.Transport(r.t, nil)}
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return response{}, err
 	}
