@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 LOCAL := deploy/local
 
-.PHONY: help run up down reset status test lint build bench bench-go measure er test-engines test-engines-down
+.PHONY: help run up down reset status test lint build bench bench-go measure er schemathesis test-engines test-engines-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 21
@@ -42,6 +42,9 @@ measure: ## starts, memory, loading and the flow, into docs/measurements.md (ARG
 
 er: ## draw docs/er.md from the migrated schema
 	@go test -count=1 -run TestTheSchemaIsDrawnAsItIs ./cmd/turnout -update
+
+schemathesis: ## fuzz a running Turnout (TURNOUT_URL, else this checkout's) by docs/openapi (ARGS=...)
+	@$(LOCAL)/schemathesis.sh
 
 test-engines: ## start the tests' engines and leave them up
 	@$(LOCAL)/engines.sh --test up
