@@ -49,8 +49,26 @@ func TestErasureLeavesNothingButNumbers(t *testing.T) {
 	waiting := r.answer(first, "bob", 1).want(http.StatusCreated)
 	r.answer(second, "ada", 1).want(http.StatusCreated)
 	r.answer(third, "ada", 1).want(http.StatusCreated)
-	mine := "Guest " + ada.text("manage_token")
+	manager, err := token.NewManager(r.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mailed, err := manager.MakeMailed(ada.text("id"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := "Guest " + mailed
 
+	// Who only typed the address sees what they typed, and nothing else of the address.
+	if got := r.export("Guest "+ada.text("manage_token"), nil); len(got.Items) != 1 || got.Items[0].RSVP.ID != ada.text("id") {
+		t.Fatalf("a token that no mail carried opens more than its answer: %+v", got)
+	}
+	fake := guest("ada", 1)
+	fake["name"] = "eve"
+	impostor := r.do(request{
+		method: "POST", path: "/v1/events/" + r.published(rival, rivalID, nil) + "/rsvps", body: fake, key: unique(t),
+	}).want(http.StatusCreated)
+	r.do(request{method: "POST", path: "/v1/privacy/erase", auth: "Guest " + impostor.text("manage_token")}).want(http.StatusOK)
 	if got := r.export(mine, nil); len(got.Items) != 3 || got.Items[0].Name != "ada" || got.Items[0].Email != "ada@example.org" {
 		t.Fatalf("a guest's export: %+v", got)
 	}
@@ -89,7 +107,7 @@ func TestErasureLeavesNothingButNumbers(t *testing.T) {
 	// Nothing of the name or the address is anywhere in the clear, nor its HMAC with the erased answers.
 	hmac := r.ring.EmailHMAC("ada@example.org")
 	var rows, keys, seals int
-	err := r.pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE email_hmac = $2), count(k.*), count(*) FILTER (WHERE length(sealed) > 0)
+	err = r.pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE email_hmac = $2), count(k.*), count(*) FILTER (WHERE length(sealed) > 0)
 		FROM rsvp LEFT JOIN rsvp_key k ON k.rsvp_id = rsvp.id WHERE rsvp.id = ANY ($1::uuid[])`,
 		[]string{receipt.RSVPs[0].RSVPID, receipt.RSVPs[1].RSVPID}, hmac).Scan(&rows, &keys, &seals)
 	if err != nil || rows+keys+seals != 0 {

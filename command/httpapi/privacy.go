@@ -70,7 +70,9 @@ func (a *API) personOfGuest(c *gin.Context, text string) (person, error) {
 		if err != nil {
 			return person{}, err
 		}
-		if by.row.EmailHMAC == nil { // a guest without address is known by one answer only
+		// Whoever typed the address got the token of the 201: it opens that one answer. All of the address's answers
+		// are for who has read its mail. A guest without address is known by one answer only.
+		if by.row.EmailHMAC == nil || !a.manager.Proves(text) {
 			return person{rows: []*rsvp.Row{by.row}}, nil
 		}
 		address = by.row.EmailHMAC
