@@ -68,7 +68,7 @@ func (d *apidoc) view() docsPage {
 	page := docsPage{Title: "The API", Intro: strings.Split(strings.TrimSpace(d.root.get("info").str("description")), "\n\n")}
 	for _, tag := range d.root.get("tags").list() {
 		name := tag.str("name")
-		g := docsGroup{Name: name, ID: strings.ToLower(strings.ReplaceAll(name, " ", "-")), About: tag.str("description")}
+		g := docsGroup{Name: name, ID: "group-" + strings.ToLower(strings.ReplaceAll(name, " ", "-")), About: tag.str("description")}
 		for path, item := range d.root.get("paths").pairs() {
 			for method, operation := range item.pairs() {
 				if slices.Contains(operation.get("tags").words(), name) {
