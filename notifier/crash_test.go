@@ -152,22 +152,22 @@ func TestKilledAtEachStep(t *testing.T) {
 		doubles int
 		arm     func(l *ledger, kill func())
 	}{
-		{"at MAIL, after the claim", 1, 0, func(l *ledger, kill func()) { l.onMail = func() error { kill(); return nil } }},
+		{"at MAIL, after the claim", 1, 0, func(l *ledger, kill func()) { l.misbehave(ledgerHooks{onMail: func() error { kill(); return nil }}) }},
 		{"after DATA, before the 250", 1, 0, func(l *ledger, kill func()) {
 			var once sync.Once
-			l.onData = func(entry) (err error) {
+			l.misbehave(ledgerHooks{onData: func(entry) (err error) {
 				once.Do(func() { kill(); err = errors.New("the client is dead") })
 				return err
-			}
+			}})
 		}},
-		{"at the 250, before the record", 1, 1, func(l *ledger, kill func()) { l.onDone = func(entry) { kill() } }},
+		{"at the 250, before the record", 1, 1, func(l *ledger, kill func()) { l.misbehave(ledgerHooks{onDone: func(entry) { kill() }}) }},
 		{"some time after the 250", 4, guests, func(l *ledger, kill func()) {
 			var once sync.Once
-			l.onDone = func(entry) { once.Do(func() { time.AfterFunc(3*time.Millisecond, kill) }) }
+			l.misbehave(ledgerHooks{onDone: func(entry) { once.Do(func() { time.AfterFunc(3*time.Millisecond, kill) }) }})
 		}},
 		{"some time after the record", 4, guests, func(l *ledger, kill func()) {
 			var once sync.Once
-			l.onDone = func(entry) { once.Do(func() { time.AfterFunc(60*time.Millisecond, kill) }) }
+			l.misbehave(ledgerHooks{onDone: func(entry) { once.Do(func() { time.AfterFunc(60*time.Millisecond, kill) }) }})
 		}},
 	} {
 		t.Run(c.step, func(t *testing.T) {

@@ -28,11 +28,28 @@ type ledger struct {
 
 	mu      sync.Mutex
 	entries []entry
-	// hooks run outside the lock; an error is the server's reply.
+	hooks   ledgerHooks
+}
+
+// ledgerHooks run outside the lock; an error is the server's reply.
+type ledgerHooks struct {
 	onMail func() error
 	onRcpt func(to string) error
 	onData func(e entry) error // before the message counts
 	onDone func(e entry)       // it counts; the 250 goes out when this returns
+}
+
+// misbehave sets the hooks. Sessions are the server's goroutines.
+func (l *ledger) misbehave(h ledgerHooks) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hooks = h
+}
+
+func (l *ledger) hook() ledgerHooks {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hooks
 }
 
 func newLedger(t testing.TB) *ledger {
@@ -87,16 +104,16 @@ type ledgerSession struct {
 }
 
 func (s *ledgerSession) Mail(string, *smtp.MailOptions) error {
-	if s.l.onMail != nil {
-		return s.l.onMail()
+	if onMail := s.l.hook().onMail; onMail != nil {
+		return onMail()
 	}
 	return nil
 }
 
 func (s *ledgerSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = to
-	if s.l.onRcpt != nil {
-		return s.l.onRcpt(to)
+	if onRcpt := s.l.hook().onRcpt; onRcpt != nil {
+		return onRcpt(to)
 	}
 	return nil
 }
@@ -115,16 +132,16 @@ func (s *ledgerSession) Data(r io.Reader) error {
 		return err
 	}
 	e := entry{To: s.to, Subject: subject, MessageID: strings.Trim(m.Header.Get("Message-Id"), "<>"), Raw: raw}
-	if s.l.onData != nil {
-		if err := s.l.onData(e); err != nil {
+	if onData := s.l.hook().onData; onData != nil {
+		if err := onData(e); err != nil {
 			return err
 		}
 	}
 	s.l.mu.Lock()
 	s.l.entries = append(s.l.entries, e)
 	s.l.mu.Unlock()
-	if s.l.onDone != nil {
-		s.l.onDone(e)
+	if onDone := s.l.hook().onDone; onDone != nil {
+		onDone(e)
 	}
 	return nil
 }

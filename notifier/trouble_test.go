@@ -74,7 +74,7 @@ func TestATemporaryRefusalIsTriedAgainAndAPermanentOneThreeTimes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	asked := map[string]int{}
-	w.ledger.onRcpt = func(to string) error {
+	w.ledger.misbehave(ledgerHooks{onRcpt: func(to string) error {
 		w.ledger.mu.Lock()
 		defer w.ledger.mu.Unlock()
 		asked[to]++
@@ -86,7 +86,7 @@ func TestATemporaryRefusalIsTriedAgainAndAPermanentOneThreeTimes(t *testing.T) {
 		default:
 			return nil
 		}
-	}
+	}})
 	w.start()
 	w.publish()
 	w.hear(w.going("grey"), w.going("gone"), w.going("fine"))
@@ -98,8 +98,11 @@ func TestATemporaryRefusalIsTriedAgainAndAPermanentOneThreeTimes(t *testing.T) {
 		}
 		return nil
 	})
-	if asked["gone@example.org"] != 3 {
-		t.Errorf("the server refused for good %d times", asked["gone@example.org"])
+	w.ledger.mu.Lock()
+	refused := asked["gone@example.org"]
+	w.ledger.mu.Unlock()
+	if refused != 3 {
+		t.Errorf("the server refused for good %d times", refused)
 	}
 	notices, err := w.n.store.Explain(t.Context(), w.guests["gone"].ID)
 	if err != nil {
@@ -120,14 +123,14 @@ func TestDeadNoticesAreSentAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	refuse := true
-	w.ledger.onRcpt = func(string) error {
+	w.ledger.misbehave(ledgerHooks{onRcpt: func(string) error {
 		w.ledger.mu.Lock()
 		defer w.ledger.mu.Unlock()
 		if refuse {
 			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "no"}
 		}
 		return nil
-	}
+	}})
 	w.start()
 	w.n.AddOps(func(*gin.Context) {})
 	w.publish()
