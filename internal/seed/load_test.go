@@ -144,9 +144,27 @@ func TestWrongPasswordIsSaid(t *testing.T) {
 	if _, err := Run(t.Context(), c, Input{}, &tally{}, time.Now); err != nil {
 		t.Fatal(err)
 	}
-	c.Workers = 0
-	if _, err := Run(t.Context(), c, Input{}, &tally{}, time.Now); err == nil {
-		t.Error("no workers, no error")
+	c.Password = "another secret"
+	if _, err := Run(t.Context(), c, Input{}, &tally{}, time.Now); err == nil || !strings.Contains(err.Error(), "another password") {
+		t.Errorf("the account has another password, and what is said is: %v", err)
+	}
+}
+
+func TestWhatCannotWorkIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	s, url := newServer(t)
+	for name, change := range map[string]func(*Config){
+		"workers": func(c *Config) { c.Workers = 0 }, "rate": func(c *Config) { c.Rate = -1 }, "shift": func(c *Config) { c.ShiftWeeks = -2 },
+		"capacity share": func(c *Config) { c.CapacityShare = 1.5 }, "answers": func(c *Config) { c.Answers = "some" }, "password": func(c *Config) { c.Password = "" },
+	} {
+		c := configFor(url)
+		change(&c)
+		if _, err := Run(t.Context(), c, Input{}, &tally{}, time.Now); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if s.calls != 0 {
+		t.Errorf("%d requests were sent", s.calls)
 	}
 }
 

@@ -78,6 +78,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.answer(w, 200, map[string]any{"access_token": s.token(), "refresh_token": "r", "expires_in": 900})
+	case r.URL.Path == "/v1/auth/register" && s.accounts[text("email")] != "":
+		s.problem(w, http.StatusConflict, "already-registered", "")
 	case r.URL.Path == "/v1/auth/register":
 		s.accounts[text("email")] = text("password")
 		s.answer(w, 201, map[string]any{"access_token": s.token(), "refresh_token": "r", "expires_in": 900})
