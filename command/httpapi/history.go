@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,6 +44,9 @@ type state struct {
 func (a *API) history(c *gin.Context) error {
 	eventID := c.Param("id")
 	if _, err := a.member(c, eventID, mayRead); err != nil {
+		return err
+	}
+	if err := knownParams(c, "as_of", "known_at", "limit", "cursor"); err != nil {
 		return err
 	}
 	asOf, err := queryTime(c, "as_of")
@@ -143,6 +147,26 @@ func (a *API) eachMessage(ctx context.Context, eventID string, do func(*contract
 		}
 		after = messages[len(messages)-1].Version
 	}
+}
+
+// knownParams refuses names that the route does not know: a misspelt one would
+// answer something else than was asked for.
+func knownParams(c *gin.Context, known ...string) error {
+	var unknown []string
+	for name := range c.Request.URL.Query() {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	var fields []fault.Field
+	for _, name := range unknown {
+		fields = append(fields, fault.Field{Pointer: name, Detail: "unknown parameter"})
+	}
+	if len(fields) > 0 {
+		return fault.ErrInvalid.About(fields...)
+	}
+	return nil
 }
 
 func queryTime(c *gin.Context, name string) (*time.Time, error) {
