@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/turnout-events/turnout/command/relay"
 	"github.com/turnout-events/turnout/internal/id"
+	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector"
 )
 
@@ -21,13 +24,14 @@ import (
 func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flags("rebuild", stderr)
 	f.Usage = func() {
-		_, _ = fmt.Fprintf(stderr, "usage: turnout rebuild %s|all [--rollback]\n       turnout rebuild --event ID\n\n"+
+		_, _ = fmt.Fprintf(stderr, "usage: turnout rebuild %s|all [--rollback]\n       turnout rebuild --event ID\n       turnout rebuild --from postgres\n\n"+
 			"Traffic goes on meanwhile: readers see the old store until the new one has everything.\n",
 			strings.Join(projector.Rebuildable, "|"))
 		f.PrintDefaults()
 	}
 	event := f.String("event", "", "repair what the stores have of this event")
 	rollback := f.Bool("rollback", false, "go back to the index before, filled up with what came since")
+	from := f.String("from", "", "postgres: fill Kafka again from the log, after it lost its data")
 	asJSON := f.Bool("json", false, "the reports as JSON")
 	var words []string
 	for rest := args; ; rest = f.Args()[1:] { // flags may stand behind the store
@@ -38,6 +42,13 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			break
 		}
 		words = append(words, f.Arg(0))
+	}
+	if *from != "" {
+		if *from != "postgres" || len(words) > 0 || *rollback || *event != "" {
+			f.Usage()
+			return errUsage
+		}
+		return refill(ctx, stdout, stderr)
 	}
 	known := append([]string{"all"}, projector.Rebuildable...)
 	switch {
@@ -89,6 +100,34 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		}
 	}
 	return nil
+}
+
+// refill takes the log to Kafka once more. Topics are made if they are gone.
+func refill(ctx context.Context, stdout, stderr io.Writer) error {
+	s, err := newSystem(env.ToMap(os.Environ()), stderr)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	pool, err := s.pool(ctx, "refill", 2)
+	if err != nil {
+		return err
+	}
+	if err := newTopics(s.Kafka, s.log).ensure(ctx); err != nil {
+		return err
+	}
+	out, err := kafkabus.NewPublisher(s.Kafka, s.log)
+	if err != nil {
+		return err
+	}
+	p := newRate(stderr, "log")
+	n, err := relay.Refill(ctx, pool, out, p.show)
+	p.end()
+	if err := errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "Kafka has the %d messages of the log again\n", n)
+	return err
 }
 
 func printReport(w io.Writer, r projector.Report) error {

@@ -40,14 +40,18 @@ func newFixture(t testing.TB) *fixture {
 	t.Cleanup(f.pool.Close)
 	f.store = pgstore.New(f.pool)
 	f.kafka = kafkabus.Config{Brokers: testkit.Engines(t).Kafka, Namespace: testkit.Namespace(t)}
-	must(t, kafkabus.EnsureTopics(t.Context(), f.kafka, []kafkabus.TopicSpec{
-		{Name: contract.TopicRegistrations, Partitions: contract.RegistrationPartitions},
-		{Name: contract.TopicOrganizations, Partitions: 1},
-	}))
+	must(t, kafkabus.EnsureTopics(t.Context(), f.kafka, topicsOf()))
 	_, err = f.pool.Exec(t.Context(), `INSERT INTO organization (id, slug, body, version, chain, recorded_at, created_at)
 		VALUES ($1, 'org', '{}', 0, '', now(), now())`, f.org)
 	must(t, err)
 	return f
+}
+
+func topicsOf() []kafkabus.TopicSpec {
+	return []kafkabus.TopicSpec{
+		{Name: contract.TopicRegistrations, Partitions: contract.RegistrationPartitions},
+		{Name: contract.TopicOrganizations, Partitions: 1},
+	}
 }
 
 func (f *fixture) connect() (message.Publisher, error) { return kafkabus.NewPublisher(f.kafka, nil) }

@@ -113,7 +113,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer func() { <-gauges }()
 	wait := newPause(50*time.Millisecond, time.Second)
 	for ctx.Err() == nil {
-		s, err := openSession(ctx, r.deps.Pool)
+		s, err := bounded(ctx, func(ctx context.Context) (*session, error) { return openSession(ctx, r.deps.Pool) })
 		if err != nil {
 			r.log.WarnContext(ctx, "relay has no session with Postgres", "error", err)
 			wait.pause(ctx, nil)
@@ -171,11 +171,13 @@ func (r *Relay) serve(ctx context.Context, s *session) error {
 	idle := newPause(r.cfg.PollMin, r.cfg.PollMax)
 	failed := newPause(100*time.Millisecond, 2*time.Second)
 	for ctx.Err() == nil {
-		if err := s.share(ctx, r.cfg.ShareEvery); err != nil {
-			return err
-		}
-		r.owned.Store(s.bits())
-		rows, err := s.next(ctx, r.cfg.Batch)
+		rows, err := bounded(ctx, func(ctx context.Context) ([]row, error) {
+			if err := s.share(ctx, r.cfg.ShareEvery); err != nil {
+				return nil, err
+			}
+			r.owned.Store(s.bits())
+			return s.next(ctx, r.cfg.Batch)
+		})
 		if err != nil {
 			return err
 		}
@@ -195,6 +197,16 @@ func (r *Relay) serve(ctx context.Context, s *session) error {
 		failed.pause(ctx, nil)
 	}
 	return s.forget(ctx)
+}
+
+// stepBound is longer than the server lets a statement run: whoever is silent beyond it is no longer connected, and
+// TCP would take a quarter of an hour to say so.
+const stepBound = 12 * time.Second
+
+func bounded[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepBound)
+	defer cancel()
+	return step(ctx)
 }
 
 // pause waits ever longer.
