@@ -28,4 +28,6 @@ func Boxes(keys [][]byte) ([]Box, error) {
 func (b Box) Seal(plain []byte, owner string) ([]byte, error) { return sealWith(b.aead, plain, owner) }
 
 // Open is the inverse of Seal; also of the package's, with the same key.
-func (b Box) Open(sealed []byte, owner string) ([]byte, error) { return openWith(b.aead, sealed, owner) }
+func (b Box) Open(sealed []byte, owner string) ([]byte, error) {
+	return openWith(b.aead, sealed, owner)
+}
