@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The same key and body give the same bytes: at once, from another process,
@@ -65,6 +66,43 @@ func TestARepeatGetsTheSameBytes(t *testing.T) {
 	if n := r.do(request{method: "GET", path: "/v1/events/" + eventID + "/certificate"}).number("version"); n != 4 {
 		t.Errorf("version %d, want 4 (drafted, published, answered, left): a repeat did something", n)
 	}
+}
+
+// A repeat gets its answer although the same request would be refused by now:
+// the start has passed, a question was added that must be answered.
+func TestARepeatIsNotJudgedAnew(t *testing.T) {
+	t.Parallel()
+	var ahead clock
+	r := start(t, ahead.set)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	soon := time.Now().Add(2 * time.Hour).UTC().Truncate(time.Second)
+	makes := request{method: "POST", path: "/v1/events", auth: auth, key: "make", body: draft(orgID, map[string]any{
+		"starts_at": soon.Format(time.RFC3339), "ends_at": soon.Add(time.Hour).Format(time.RFC3339)})}
+	made := r.do(makes).want(http.StatusCreated)
+	eventID := r.published(auth, orgID, nil)
+	answers := request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: "press", body: guest("ada", 2)}
+	ada := r.do(answers).want(http.StatusCreated)
+
+	r.do(request{method: "PATCH", path: "/v1/events/" + eventID, auth: auth, body: map[string]any{
+		"questions": []map[string]any{{"id": "diet", "label": "Diet?", "kind": "text", "required": true}}}}).want(http.StatusOK)
+	ahead.advance(4 * time.Hour)
+	for _, c := range []struct {
+		again request
+		first response
+	}{{makes, made}, {answers, ada}} {
+		again := r.do(c.again)
+		if again.status != c.first.status || !bytes.Equal(again.body, c.first.body) || again.header.Get("Location") != c.first.header.Get("Location") {
+			t.Errorf("%s again: %d %s\nfirst: %d %s", c.again.path, again.status, again.body, c.first.status, c.first.body)
+		}
+		other := c.again
+		other.key = unique(t)
+		r.do(other).want(http.StatusBadRequest, "invalid-input")
+		other.key = ""
+		r.do(other).want(http.StatusBadRequest)
+	}
+	answers.body = guest("bob", 1)
+	r.do(answers).want(http.StatusUnprocessableEntity, "idempotency-key-reused")
 }
 
 // Two processes, one key each for twenty answers, each sent eight times at

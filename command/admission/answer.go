@@ -2,6 +2,7 @@ package admission
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,6 +26,18 @@ func (d *Desk) seal(k pgstore.Key, a Answer) ([]byte, error) {
 	plain = append(plain, byte(len(a.EventID)))
 	plain = append(append(plain, a.EventID...), a.Body...)
 	return d.answers[0].Seal(plain, sealOwner(k))
+}
+
+// Earlier gives the answer that a client's key had before. A caller asks when it refuses a request by what it sees now
+// (a question was added, a start has passed): the same request may have been accepted then, and gets the same again.
+func (d *Desk) Earlier(ctx context.Context, scope, key string, hash [32]byte) (a Answer, found bool, err error) {
+	w := &waiting{Request: Request{RequestHash: hash}, key: pgstore.Key{Scope: scope, Key: key}}
+	stored, err := d.store.Earlier(ctx, w.key)
+	if err != nil || stored == nil {
+		return Answer{}, false, err
+	}
+	a, err = d.replay(w, *stored)
+	return a, true, err
 }
 
 // replay gives a stored answer again, or refuses a key that was used for another request.

@@ -27,6 +27,7 @@ import (
 type Desk interface {
 	Do(ctx context.Context, r admission.Request) (admission.Answer, error)
 	Create(ctx context.Context, r admission.CreateRequest) (admission.Answer, error)
+	Earlier(ctx context.Context, scope, key string, hash [32]byte) (a admission.Answer, found bool, err error)
 }
 
 // Deps are what the routes work with. All are required.

@@ -51,35 +51,40 @@ func (a *API) createEvent(c *gin.Context) error {
 		return err
 	}
 	actor := rsvp.MemberActor(accountID)
-	book, err := rsvp.NewEvent(&in, birth, a.EventLimits, actor, a.Now())
-	if err != nil {
-		return err
-	}
-	return a.create(c, actor, body, []*rsvp.Book{book}, func(books []*rsvp.Book) (int, []byte, error) {
+	build := func() ([]*rsvp.Book, error) { return one(rsvp.NewEvent(&in, birth, a.EventLimits, actor, a.Now())) }
+	return a.create(c, actor, body, build, func(books []*rsvp.Book) (int, []byte, error) {
 		b, err := json.Marshal(event{Event: books[0].Event, Version: books[0].Version})
 		return http.StatusCreated, b, err
 	})
 }
 
-// create saves new events and answers with the first of them, or with the
-// series that encode makes.
-func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, books []*rsvp.Book,
+// create saves the new events that build makes and answers with the first of
+// them, or with the series that encode makes.
+func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, build func() ([]*rsvp.Book, error),
 	encode func([]*rsvp.Book) (int, []byte, error),
 ) error {
 	k, err := key(c, false)
 	if err != nil {
 		return err
 	}
-	got, err := a.Desk.Create(c.Request.Context(), admission.CreateRequest{
-		Books: books, Key: k, Scope: scope(c, c.Param("id"), actor.ID), RequestHash: a.hash(c, body),
-		Traceparent: httpserver.Traceparent(c.Request.Context()), Encode: encode,
-	})
+	under := scope(c, c.Param("id"), actor.ID)
+	var got admission.Answer
+	if books, refusal := build(); refusal != nil {
+		got, err = a.earlier(c, under, k, body, refusal)
+	} else {
+		got, err = a.Desk.Create(c.Request.Context(), admission.CreateRequest{
+			Books: books, Key: k, Scope: under, RequestHash: a.hash(c, body),
+			Traceparent: httpserver.Traceparent(c.Request.Context()), Encode: encode,
+		})
+	}
 	if err != nil {
 		return err
 	}
 	giveEvent(c, got)
 	return nil
 }
+
+func one(book *rsvp.Book, err error) ([]*rsvp.Book, error) { return []*rsvp.Book{book}, err }
 
 func giveEvent(c *gin.Context, got admission.Answer) {
 	c.Header("ETag", `"`+strconv.FormatInt(got.Revision, 10)+`"`)
@@ -194,11 +199,10 @@ func (a *API) duplicateEvent(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	book, err := rsvp.Duplicate(source.Event, &in, birth, a.EventLimits, actor, a.Now())
-	if err != nil {
-		return err
+	build := func() ([]*rsvp.Book, error) {
+		return one(rsvp.Duplicate(source.Event, &in, birth, a.EventLimits, actor, a.Now()))
 	}
-	return a.create(c, actor, body, []*rsvp.Book{book}, func(books []*rsvp.Book) (int, []byte, error) {
+	return a.create(c, actor, body, build, func(books []*rsvp.Book) (int, []byte, error) {
 		b, err := json.Marshal(event{Event: books[0].Event, Version: books[0].Version})
 		return http.StatusOK, b, err
 	})
@@ -239,16 +243,14 @@ func (a *API) repeatEvent(c *gin.Context) error {
 			return err
 		}
 	}
-	books, err := rsvp.Repeat(source.Event, in.RRule, births, a.EventLimits, actor, a.Now())
-	if err != nil {
-		return err
-	}
-	if source.Event.SeriesID == "" {
-		if err := a.joinSeries(c, actor, seriesID, rev); err != nil {
-			return err
+	build := func() ([]*rsvp.Book, error) {
+		books, err := rsvp.Repeat(source.Event, in.RRule, births, a.EventLimits, actor, a.Now())
+		if err == nil && source.Event.SeriesID == "" {
+			err = a.joinSeries(c, actor, seriesID, rev)
 		}
+		return books, err
 	}
-	return a.create(c, actor, body, books, func(books []*rsvp.Book) (int, []byte, error) {
+	return a.create(c, actor, body, build, func(books []*rsvp.Book) (int, []byte, error) {
 		out := series{SeriesID: seriesID, Items: make([]event, 0, len(books))}
 		for _, b := range books {
 			out.Items = append(out.Items, event{Event: b.Event, Version: b.Version})

@@ -109,6 +109,23 @@ func (a *API) request(c *gin.Context, eventID, subject string, actor rsvp.Actor,
 	}, err
 }
 
+// earlier is what a refusal by the present state turns into when the same
+// request was accepted before: the answer that it got then. A refusal that is
+// not about the input stays, and so does one of a request without a key.
+func (a *API) earlier(c *gin.Context, scope, k string, body []byte, refusal error) (admission.Answer, error) {
+	if k == "" || fault.As(refusal) == nil || fault.KindOf(refusal) == fault.Unavailable {
+		return admission.Answer{}, refusal
+	}
+	got, found, err := a.Desk.Earlier(c.Request.Context(), scope, k, a.hash(c, body))
+	switch {
+	case err != nil:
+		return admission.Answer{}, err
+	case !found:
+		return admission.Answer{}, refusal
+	}
+	return got, nil
+}
+
 // once is request for what does not go through the desk.
 func (a *API) once(c *gin.Context, accountID, subject string, body []byte) (pgstore.Once, error) {
 	k, err := key(c, false)

@@ -22,7 +22,7 @@ type submission struct {
 	Name      string                     `json:"name"`
 	Email     string                     `json:"email"`
 	Response  string                     `json:"response"`
-	PartySize int                        `json:"party_size"`
+	PartySize *int                       `json:"party_size"` // nil: 1
 	Answers   map[string]contract.Answer `json:"answers"`
 	Locale    string                     `json:"locale"`
 	TimeZone  string                     `json:"time_zone"`
@@ -116,8 +116,17 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	// Everybody who is not signed in has the same scope: the key is the client's secret.
+	under := "rsvps " + eventID + " guest"
+	if actor.Member {
+		under = "rsvps " + eventID + " " + actor.ID
+	}
 	who, err := a.guest(c, eventID, in, actor.Member)
 	if err != nil {
+		got, err := a.earlier(c, under, k, body, err)
+		if err == nil {
+			answer(c, got, "/v1/rsvps/"+idOf(got.Body))
+		}
 		return err
 	}
 	if err := a.take(c, a.Limits.policy(a.Limits.RSVPGuest, "rsvp-guest"), eventID+string(who.EmailHMAC)); err != nil {
@@ -127,13 +136,8 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	// Everybody who is not signed in has the same scope: the key is the client's secret.
-	scopeActor := "guest"
-	if actor.Member {
-		scopeActor = actor.ID
-	}
 	got, err := a.Desk.Do(c.Request.Context(), admission.Request{
-		EventID: eventID, Command: command, Actor: actor, Key: k, Scope: "rsvps " + eventID + " " + scopeActor,
+		EventID: eventID, Command: command, Actor: actor, Key: k, Scope: under,
 		RequestHash: a.hash(c, body), Traceparent: traceparent(c), Encode: a.encodeAnswered(http.StatusCreated, true),
 	})
 	if err != nil {

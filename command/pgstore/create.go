@@ -63,6 +63,17 @@ func (s *Store) Create(ctx context.Context, c Creation) (*Answer, error) {
 	return nil, taken(ctx, conn, c, err)
 }
 
+// Earlier is the answer that a key had before; nil when it had none.
+func (s *Store) Earlier(ctx context.Context, key Key) (*Answer, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, Unavailable(err, "look for the answer of a key")
+	}
+	defer conn.Release()
+	found, err := answerOf(ctx, conn, key)
+	return found, Unavailable(err, "look for the answer of a key")
+}
+
 func answerOf(ctx context.Context, conn *pgxpool.Conn, key Key) (*Answer, error) {
 	var found map[Key]Answer
 	b := &pgx.Batch{}
