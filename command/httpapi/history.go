@@ -57,12 +57,12 @@ func (a *API) history(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if asOf != nil || knownAt != nil {
-		return a.stateAt(c, eventID, asOf, knownAt)
-	}
 	after, limit, err := page(c)
 	if err != nil {
 		return err
+	}
+	if asOf != nil || knownAt != nil {
+		return a.stateAt(c, eventID, asOf, knownAt)
 	}
 	messages, err := a.Store.History(c.Request.Context(), eventID, after, limit+1)
 	if err != nil {
