@@ -78,6 +78,7 @@ ports_free() {
 # start brings all of it up to the ready line.
 start() {
   if alive turnout; then
+    "$HERE/engines.sh" up || exit 1 # one that has died comes back; the roles find it by themselves
     say "Turnout runs already: http://$TURNOUT_HTTP_ADDR (make down stops it)"
     exit 0
   fi
@@ -98,7 +99,9 @@ start() {
   say "  API      http://$TURNOUT_HTTP_ADDR/v1/events"
   say "  inbox    http://$TURNOUT_HTTP_ADDR/inbox"
   say "  ops      http://$TURNOUT_HTTP_ADDR/ops (token: TURNOUT_OPS_TOKEN in ${LOCAL#"$ROOT/"}/env)"
+  say "  API docs http://$TURNOUT_HTTP_ADDR/docs"
   say "  log      ${LOCAL#"$ROOT/"}/turnout.log"
+  say "  tools    set -a; . ${LOCAL#"$ROOT/"}/env; set +a; bin/turnout lag --watch"
   say ""
   say "ready after $(since "$STARTED"), of which the network took $(network_time) s"
   rm -f "$TIMES"
@@ -167,6 +170,8 @@ stop() {
 settings
 engine_user
 data_dir quiet
+# What runs keeps the addresses that it was started with, also for a shell that does not know its port offset.
+! alive turnout || load_env "$LOCAL/env"
 addresses
 defaults
 secrets
