@@ -14,7 +14,8 @@ func seed(ctx context.Context, o options) ([]row, error) {
 	if o.turnout == "" {
 		return nil, errors.New("-turnout names the binary that loads")
 	}
-	cmd := exec.CommandContext(ctx, o.turnout, "seed", "--demo", "--answers", "counts", "--state", "none", "--url", o.url, "--json")
+	cmd := exec.CommandContext(ctx, o.turnout, "seed", "--demo", "--answers", "counts", "--state", "none",
+		"--email", "measure@example.org", "--url", o.url, "--json") // an organizer of its own, beside the demo's
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("turnout seed: %w", err)

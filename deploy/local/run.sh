@@ -150,7 +150,7 @@ demo() {
     return 0
   fi
   say "demo data"
-  if "$BIN" seed --demo >&2; then
+  if "$BIN" seed --demo --answers profile >&2; then
     touch "$LOCAL/demo.done"
   else
     say "  the demo data is not complete: see above; the next run goes on with it"
