@@ -78,3 +78,26 @@ func TestLoopbackMayHaveItsOwnLimit(t *testing.T) {
 	r.answer(eventID, "a", 1).want(http.StatusConflict, "already-answered")
 	r.answer(eventID, "a", 1).want(http.StatusTooManyRequests)
 }
+
+// One form of the page cannot be used to try many addresses; another form, or a program with keys of its own, can go on.
+func TestAFormIsTriedOnlySoOften(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(cfg *command.Config, _ *command.Deps) { cfg.Limits.RSVPForm = limit.Rate{N: 3, Per: time.Hour} })
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	try := func(key, name string) response {
+		return r.do(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: key, body: guest(name, 1)})
+	}
+	first := try("form-one", "ada").want(http.StatusCreated)
+	if again := try("form-one", "ada").want(http.StatusCreated); again.text("id") != first.text("id") {
+		t.Errorf("a double click made another answer: %s", again.body)
+	}
+	try("form-one", "bob").want(http.StatusUnprocessableEntity, "idempotency-key-reused")
+	if got := try("form-one", "cleo").want(http.StatusTooManyRequests); got.text("policy") != "rsvp-form" {
+		t.Errorf("refused by %s", got.body)
+	}
+	try("form-two", "cleo").want(http.StatusCreated)
+	for _, name := range []string{"dan", "eve", "fay", "gus"} {
+		try("program-"+name, name).want(http.StatusCreated)
+	}
+}

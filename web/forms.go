@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/seal"
 )
 
@@ -65,7 +66,7 @@ func (f *forms) check(eventID, token string, now time.Time) (key string, err err
 	case age > formMaxAge:
 		return "", errFormStale
 	}
-	return "form-" + base64.RawURLEncoding.EncodeToString(body[8:]), nil
+	return contract.FormKey + base64.RawURLEncoding.EncodeToString(body[8:]), nil
 }
 
 func (f *forms) mac(key []byte, eventID string, body []byte) []byte {

@@ -21,6 +21,8 @@ type Limits struct {
 	RSVPClient limit.Rate `env:"TURNOUT_LIMIT_RSVP_CLIENT" envDefault:"1000/1m"`
 	// RSVPGuest bounds attempts of one e-mail address at one event.
 	RSVPGuest limit.Rate `env:"TURNOUT_LIMIT_RSVP_GUEST" envDefault:"20/1m"`
+	// RSVPForm bounds attempts with one token of the page's form.
+	RSVPForm limit.Rate `env:"TURNOUT_LIMIT_RSVP_FORM" envDefault:"20/10m"`
 	// GuestClient bounds a guest's changes from one network address.
 	GuestClient limit.Rate `env:"TURNOUT_LIMIT_GUEST_CLIENT" envDefault:"1000/1m"`
 	// GuestLink bounds sign-in links asked for one e-mail address.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -98,6 +99,11 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	}
 	if err := a.takeClient(c, a.Limits.RSVPClient, "rsvp-client"); err != nil {
 		return err
+	}
+	if strings.HasPrefix(k, contract.FormKey) {
+		if err := a.take(c, a.Limits.policy(a.Limits.RSVPForm, "rsvp-form"), k); err != nil {
+			return err
+		}
 	}
 	eventID := c.Param("id")
 	if !id.Valid(eventID) {

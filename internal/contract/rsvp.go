@@ -20,6 +20,10 @@ const (
 	NotGoing = "not_going"
 )
 
+// FormKey begins the Idempotency-Key of an answer from the page's form; the
+// rest is that form's own, so that attempts with one form can be limited.
+const FormKey = "form-"
+
 // RSVP is one guest's answer to one event, whole: every message about it
 // carries all of it. What tells who the guest is lies in Sealed, encrypted
 // with the RSVP's own key; destroying the key erases it everywhere.
