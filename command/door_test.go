@@ -2,7 +2,10 @@ package command_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,7 +81,7 @@ func TestOfflineBatchesMergeInAnyOrder(t *testing.T) {
 	at := func(minute int) string {
 		return time.Now().Add(time.Duration(minute-60) * time.Minute).UTC().Format(time.RFC3339)
 	}
-	run := func(first, second int) (checkedIn int, conflicts int) {
+	run := func(first, second int) (checkedIn int, conflicts string) {
 		eventID := r.published(auth, orgID, nil)
 		ada := r.answer(eventID, "ada", 2).want(http.StatusCreated).text("id")
 		batches := []map[string]any{
@@ -109,11 +112,11 @@ func TestOfflineBatchesMergeInAnyOrder(t *testing.T) {
 				found[c.EntryID] = true
 			}
 		}
-		return checkedIn, len(found)
+		return checkedIn, strings.Join(slices.Sorted(maps.Keys(found)), " ")
 	}
-	in1, _ := run(0, 1)
-	in2, _ := run(1, 0)
-	if in1 != 2 || in2 != 2 {
-		t.Errorf("inside: %d and %d, by the order of arrival; want 2 and 2", in1, in2)
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		if in, conflicts := run(order[0], order[1]); in != 2 || conflicts != "g2-1" {
+			t.Errorf("synced as %v: %d inside, conflicts %q; want 2, and the later scan named", order, in, conflicts)
+		}
 	}
 }
