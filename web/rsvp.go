@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/text/language"
@@ -23,6 +24,9 @@ type rsvpPage struct {
 	Heading string
 	Proven  bool // the link came by mail, so the address is the guest's
 	Sizes   []int
+	Over    bool  // the event has ended: now it can be rated
+	Ratings []int // to choose from
+	Form    url.Values
 	Problem *problem
 }
 
@@ -53,7 +57,8 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 		p.sorry(c, asProblem(err))
 		return rsvpPage{}, false
 	}
-	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Proven: p.links.Proves(token), Sizes: partySizes(e.MaxParty)}
+	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Proven: p.links.Proves(token), Sizes: partySizes(e.MaxParty),
+		Over: time.Now().After(e.EndsAt), Ratings: []int{1, 2, 3, 4, 5}, Form: url.Values{}}
 	if seats, err := p.api.seats(ctx, e.ID); err == nil {
 		page.Seats = &seats
 	}
@@ -110,6 +115,14 @@ func (p *pages) change(c *gin.Context) {
 		if size, err := strconv.Atoi(c.PostForm("party_size")); err == nil {
 			change["party_size"] = size
 		}
+		// The answers of a change replace all before; none given leaves them.
+		if asksAnswered(c.Request.PostForm) {
+			page, ok := p.loadRSVP(c, "") // for the kinds of its questions
+			if !ok {
+				return
+			}
+			change["answers"] = answersOf(page.Event.Questions, c.Request.PostForm)
+		}
 		body = change
 	default:
 		httpserver.Problem(c, fault.ErrInvalid.Detailf("unknown action"))
@@ -123,7 +136,7 @@ func (p *pages) change(c *gin.Context) {
 		if !ok {
 			return
 		}
-		page.Problem = asProblem(err)
+		page.Problem, page.Form = asProblem(err), c.Request.PostForm
 		p.show(c, page.Problem.Status, "rsvp", page)
 		return
 	}

@@ -26,7 +26,8 @@ var staticFiles embed.FS
 type views map[string]*template.Template
 
 func newViews() (views, error) {
-	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "answerWord": answerWord, "marked": marked}
+	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "answerWord": answerWord, "marked": marked,
+		"asked": askedOf, "trouble": troubleOf}
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("layout: %w", err)

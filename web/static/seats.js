@@ -8,7 +8,7 @@ document.querySelectorAll("[data-seats]").forEach((box) => {
   };
   const show = (e) => {
     const seats = JSON.parse(e.data);
-    for (const name of ["remaining", "capacity", "going", "maybe", "waitlisted"]) put(name, seats[name]);
+    for (const name of ["remaining", "capacity", "going", "held", "maybe", "waitlisted"]) put(name, seats[name]);
   };
   source.onmessage = show;
   source.addEventListener("availability", show);
