@@ -26,6 +26,7 @@ import (
 	"github.com/turnout-events/turnout/internal/redisconn"
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/internal/testkit/described"
 	"github.com/turnout-events/turnout/internal/token"
 	"github.com/turnout-events/turnout/projector"
 	"github.com/turnout-events/turnout/query"
@@ -160,7 +161,7 @@ func (r *readSide) warmUp() {
 	r.t.Helper()
 	e := r.event(newID(r.t), "Warm-up", func(e *contract.Event) { e.Visibility = contract.VisibilityUnlisted })
 	r.publish(e, contract.Counters{})
-	v := r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(r.t), EventID: e.ID, Status: contract.StatusConfirmed, PartySize: 1},
+	v := r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(r.t), Response: contract.Going, EventID: e.ID, Status: contract.StatusConfirmed, PartySize: 1},
 		contract.Personal{}, contract.Counters{})
 	org := newID(r.t)
 	r.organization(org)
@@ -231,7 +232,7 @@ func (r *readSide) event(org, title string, options ...func(*contract.Event)) co
 	id := newID(r.t)
 	e := contract.Event{ID: id, OrganizationID: org, Slug: "e-" + id[len(id)-12:], Status: contract.EventPublished,
 		Title: title, StartsAt: begin, EndsAt: begin.Add(2 * time.Hour), TimeZone: "Europe/Berlin",
-		Tags: []string{}, WaitlistPolicy: contract.WaitlistAuto, Visibility: contract.VisibilityPublic,
+		Tags: []string{}, Reminders: []contract.Duration{}, WaitlistPolicy: contract.WaitlistAuto, Visibility: contract.VisibilityPublic,
 		RSVPClosesAt: begin, Questions: []contract.Question{}, Revision: 1, CreatedAt: begin, UpdatedAt: begin, MaxParty: 10}
 	for _, o := range options {
 		o(&e)
@@ -305,7 +306,8 @@ func (r *readSide) getOnce(path string, headers ...string) response {
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := &http.Client{Transport: described.Transport(r.t, nil)}
+	res, err := client.Do(req)
 	must(r.t, err)
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)

@@ -33,7 +33,7 @@ func (r *readSide) story() story {
 	})
 	r.publish(s.event, contract.Counters{Capacity: n(2)})
 	rsvp := func(status string, party int) contract.RSVP {
-		return contract.RSVP{ID: newID(t), EventID: s.event.ID, OrganizationID: s.org, Status: status, PartySize: party, CreatedAt: time.Now().UTC()}
+		return contract.RSVP{ID: newID(t), Response: contract.Going, EventID: s.event.ID, OrganizationID: s.org, Status: status, PartySize: party, CreatedAt: time.Now().UTC()}
 	}
 	send := func(wire string, v contract.RSVP, before contract.Change, who contract.Personal, c contract.Counters) {
 		env := r.sealed(wire, v, who, c)

@@ -43,7 +43,7 @@ func TestReadYourWrites(t *testing.T) {
 		t.Errorf("by slug: %v", bySlug)
 	}
 	for i := range 5 {
-		rsvp := contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1}
+		rsvp := contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1}
 		v = r.answer(contract.RSVPConfirmedV1, rsvp, contract.Personal{Name: "A"}, contract.Counters{Capacity: n(10), Going: i + 1})
 		seats := ok[document.Availability](t, r.get("/v1/events/"+e.ID+"/availability", atLeast(e.ID, v)...))
 		if seats.Going < i+1 || seats.Version < v || *seats.Remaining != 10-seats.Going {
@@ -177,12 +177,12 @@ func TestGuestView(t *testing.T) {
 		contract.Member{AccountID: analyst, Role: contract.RoleAnalyst})
 	e := r.event(org, "Full house", func(e *contract.Event) { e.Capacity = n(3) })
 	r.publish(e, contract.Counters{Capacity: n(3)})
-	seat := contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 2, Epoch: 1}
+	seat := contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 2, Epoch: 1}
 	r.answer(contract.RSVPConfirmedV1, seat, contract.Personal{Name: "Ada", Email: "ada@example.org"}, contract.Counters{Capacity: n(3), Going: 2})
 	var waiting []contract.RSVP
 	var v int64
 	for i := range 2 {
-		w := contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: org, Status: contract.StatusWaitlisted, PartySize: 2, QueuedVersion: int64(3 + i)}
+		w := contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, OrganizationID: org, Status: contract.StatusWaitlisted, PartySize: 2, QueuedVersion: int64(3 + i)}
 		v = r.answer(contract.RSVPWaitlistedV1, w, contract.Personal{Name: "Wait" + strconv.Itoa(i), Email: "w@example.org"},
 			contract.Counters{Capacity: n(3), Going: 2, Waitlisted: 2 * (i + 1)})
 		waiting = append(waiting, w)
@@ -258,7 +258,7 @@ func TestStream(t *testing.T) {
 	}
 	var last int64
 	for i := range 20 {
-		last = r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), EventID: e.ID, Status: contract.StatusConfirmed, PartySize: 1},
+		last = r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, Status: contract.StatusConfirmed, PartySize: 1},
 			contract.Personal{}, contract.Counters{Capacity: n(100), Going: i + 1})
 	}
 	deadline := time.After(10 * time.Second)

@@ -45,7 +45,7 @@ func TestRebuildUnderTraffic(t *testing.T) {
 				r.send(contract.TopicRegistrations, r.next(e.ID, contract.EventEditedV1, org, contract.EventMessage{Event: *e, Counters: c}))
 				continue
 			}
-			r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1},
+			r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1},
 				contract.Personal{Name: "G"}, c)
 		}
 	})
