@@ -132,7 +132,7 @@ func (a *API) newAnnouncement(c *gin.Context, ev *notice.Event, account string, 
 	}
 	key := strings.Trim(c.GetHeader("Idempotency-Key"), `"`)
 	switch {
-	case len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
+	case key == "" && len(c.Request.Header.Values("Idempotency-Key")) > 0, len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
 		return pgstore.Announcement{}, errKey.About(fault.Field{Pointer: "Idempotency-Key", Detail: "wants 1 to 255 printable characters"})
 	case key == "":
 		key = newID
