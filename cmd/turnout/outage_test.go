@@ -15,11 +15,12 @@ import (
 	"github.com/turnout-events/turnout/internal/testkit"
 )
 
-// ways in which an engine goes: it dies, or the network to it does.
+// ways in which an engine goes and comes back: it dies, or the network to it
+// does, and then only what connects anew gets through.
 var ways = []struct {
-	name string
-	away func(*testkit.Cable)
-}{{"cut", (*testkit.Cable).Cut}, {"hang", (*testkit.Cable).Hang}}
+	name       string
+	away, back func(*testkit.Cable)
+}{{"cut", (*testkit.Cable).Cut, (*testkit.Cable).Mend}, {"hang", (*testkit.Cable).Hang, (*testkit.Cable).Reroute}}
 
 // Without Postgres nothing is written, which everybody is told at once, and
 // everything is read. When it is back, each request has happened once or not
@@ -60,7 +61,7 @@ func TestPostgresGoesAndComesBack(t *testing.T) {
 			o.soon(http.StatusOK, "GET", path, nil)
 		}
 		o.soon(http.StatusOK, "GET", "/v1/rsvps/"+ada.ID, nil, mine...)
-		cable.Mend()
+		way.back(cable)
 		clients.Wait()
 	}
 	o.settled()
@@ -134,14 +135,14 @@ func TestElasticsearchGoesAndComesBack(t *testing.T) {
 		}
 		o.soon(http.StatusOK, "GET", "/e/"+o.slug, nil)
 		o.soon(http.StatusServiceUnavailable, "GET", "/", nil) // a page for people, which says that it is a matter of time
-		for range 2 {
-			o.unavailable("GET", "/v1/events?q=outage", nil)
+		for n := range 2 {
+			o.unavailable("GET", fmt.Sprintf("/v1/events?q=outage&limit=%d", 10*at+n+1), nil) // one that nobody remembers
 			o.unavailable("GET", "/v1/suggest?q=out", nil)
 			o.unavailable("GET", "/v1/events/"+o.event+"/guests", nil)
 			o.unavailable("GET", "/v1/rsvps/"+ada.ID, nil, "Authorization", "Guest "+ada.ManageToken)
 		}
 		w.mail.arrived(t, way.name+"4@example.net", "Outage") // mail needs no search
-		cable.Mend()
+		way.back(cable)
 		o.listed(going)
 	}
 	o.settled()
@@ -177,7 +178,7 @@ func TestRedisGoesAndComesBackEmpty(t *testing.T) {
 		if way.name == "hang" {
 			o.emptyRedis(direct)
 		}
-		cable.Mend()
+		way.back(cable)
 		o.seats("", going)
 	}
 	// Emptied under everybody's eyes, with no connection lost.

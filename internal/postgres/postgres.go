@@ -104,9 +104,6 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	pc.MaxConnIdleTime = 10 * time.Minute
 	pc.PingTimeout = 2 * time.Second
 	c.apply(pc.ConnConfig)
-	if c.AcquireWithin > 0 {
-		pc.ConnConfig.Tracer = acquireBound(c.AcquireWithin)
-	}
 	return pc, nil
 }
 
@@ -119,8 +116,21 @@ func (c Config) apply(cc *pgx.ConnConfig) {
 	cc.RuntimeParams["application_name"] = name
 	cc.RuntimeParams["timezone"] = "UTC"
 	setTimeout(cc, "statement_timeout", c.StatementTimeout, 10*time.Second)
+	limits := bound{acquire: c.AcquireWithin}
+	switch {
+	case c.StatementTimeout == 0:
+		limits.statement = 10*time.Second + statementGrace
+	case c.StatementTimeout > 0:
+		limits.statement = c.StatementTimeout + statementGrace
+	}
+	cc.Tracer = limits
 	setTimeout(cc, "lock_timeout", c.LockTimeout, 5*time.Second)
 	setTimeout(cc, "idle_in_transaction_session_timeout", c.IdleInTransactionTimeout, 15*time.Second)
+	// The server's side: a session whose client is gone without a word keeps its locks until the server asks after it,
+	// which by default is after two hours. So: after 25 s.
+	cc.RuntimeParams["tcp_keepalives_idle"] = "10"
+	cc.RuntimeParams["tcp_keepalives_interval"] = "5"
+	cc.RuntimeParams["tcp_keepalives_count"] = "3"
 	if cc.ConnectTimeout == 0 {
 		cc.ConnectTimeout = 5 * time.Second
 	}

@@ -19,6 +19,7 @@ type Cable struct {
 	mu    sync.Mutex
 	state cableState
 	open  map[net.Conn]struct{}
+	hangs int // how often it has hung: connections from before stay dead
 }
 
 type cableState int
@@ -67,14 +68,22 @@ func (c *Cable) Cut() { c.set(cut) }
 // Hang swallows what is sent, takes new connections, and never answers: the network has died.
 func (c *Cable) Hang() { c.set(hanging) }
 
-// Mend forwards again. What hung is closed: nobody knows how much of it arrived.
+// Mend forwards again, and closes what hung.
 func (c *Cable) Mend() { c.set(forwarding) }
+
+// Reroute forwards new connections. What hung stays silent for good: a router has lost its table, and tells nobody.
+func (c *Cable) Reroute() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = forwarding
+}
 
 func (c *Cable) set(state cableState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = state
 	if state == hanging {
+		c.hangs++
 		return
 	}
 	for conn := range c.open {
@@ -83,10 +92,11 @@ func (c *Cable) set(state cableState) {
 	clear(c.open)
 }
 
-func (c *Cable) is(state cableState) bool {
+// silent tells whether a connection that was made after so many hangs is dead.
+func (c *Cable) silent(since int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state == state
+	return c.state == hanging || c.hangs != since
 }
 
 func (c *Cable) accept(ctx context.Context) {
@@ -100,35 +110,42 @@ func (c *Cable) accept(ctx context.Context) {
 }
 
 func (c *Cable) forward(ctx context.Context, client net.Conn) {
-	if !c.keep(client) {
+	since, kept := c.keep(client)
+	if !kept {
 		return
 	}
 	defer c.drop(client)
 	server, err := new(net.Dialer).DialContext(ctx, "tcp", c.target)
-	if err != nil || !c.keep(server) {
+	if err != nil {
+		return
+	}
+	if _, kept = c.keep(server); !kept {
 		return
 	}
 	defer c.drop(server)
 	var back sync.WaitGroup
 	back.Go(func() {
-		c.pipe(client, server)
+		c.pipe(client, server, since)
 		_ = client.Close()
 	})
-	c.pipe(server, client)
+	c.pipe(server, client, since)
 	_ = server.Close()
 	back.Wait()
 }
 
-// keep remembers a connection, or closes it when the cable is cut.
-func (c *Cable) keep(conn net.Conn) bool {
+// keep remembers a connection, or closes it when the cable is cut. One that is made while the cable hangs never speaks.
+func (c *Cable) keep(conn net.Conn) (since int, kept bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == cut {
 		_ = conn.Close()
-		return false
+		return 0, false
 	}
 	c.open[conn] = struct{}{}
-	return true
+	if c.state == hanging {
+		return -1, true
+	}
+	return c.hangs, true
 }
 
 func (c *Cable) drop(conn net.Conn) {
@@ -138,11 +155,11 @@ func (c *Cable) drop(conn net.Conn) {
 	delete(c.open, conn)
 }
 
-func (c *Cable) pipe(to, from net.Conn) {
+func (c *Cable) pipe(to, from net.Conn, since int) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if c.is(hanging) {
+		if c.silent(since) {
 			_, _ = io.Copy(io.Discard, from)
 			return
 		}
