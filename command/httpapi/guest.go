@@ -19,6 +19,9 @@ import (
 func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool) (contract.Personal, error) {
 	who := contract.Personal{Name: in.Name, Email: in.Email, Answers: in.Answers}
 	fields := a.checkGuest(in.Name, in.Locale, in.TimeZone)
+	if in.PartySize != nil && *in.PartySize == 0 { // the rules take 0 for what is not given
+		fields = append(fields, fault.Field{Pointer: "/party_size", Detail: "has at least one person"})
+	}
 	if in.Email != "" || !byMember {
 		normalized, err := seal.NormalizeEmail(in.Email)
 		if err != nil {
@@ -83,7 +86,7 @@ func (a *API) sealed(rsvpID string, in submission, who contract.Personal) (*rsvp
 	}
 	return &rsvp.SubmitRSVP{
 		RSVPID: rsvpID, EmailHMAC: who.EmailHMAC, WrappedKey: wrapped, Sealed: box, Response: in.Response,
-		PartySize: in.PartySize, Locale: in.Locale, TimeZone: in.TimeZone,
+		PartySize: party(in.PartySize), Locale: in.Locale, TimeZone: in.TimeZone,
 		Consents:  contract.Consents{Updates: in.Consents.Updates, Marketing: in.Consents.Marketing},
 		Reminders: in.Notify.Reminders == nil || *in.Notify.Reminders,
 	}, nil
@@ -159,6 +162,13 @@ func sealWith(dataKey []byte, who contract.Personal, rsvpID string) ([]byte, err
 		return nil, err
 	}
 	return seal.Seal(dataKey, plain, rsvpID)
+}
+
+func party(people *int) int {
+	if people == nil {
+		return 0
+	}
+	return *people
 }
 
 func text(s *string) string {
