@@ -1,0 +1,80 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/token"
+)
+
+var asksDiet = map[string]any{"questions": []map[string]any{
+	{"id": "diet", "label": "What do you eat?", "kind": "choice", "options": []string{"all", "vegan"}, "required": true},
+	{"id": "bring", "label": "What do you bring?", "kind": "checkbox", "options": []string{"bread", "jam"}},
+}}
+
+// A form that is shown again says what is wrong in its own words, and ticks
+// nothing that the guest had unticked.
+func TestARefusedFormSpeaksOfItsLabelsAndKeepsItsTicks(t *testing.T) {
+	t.Parallel()
+	refused := `{"status":400,"code":"invalid-input","detail":"The request is not valid","errors":[{"pointer":"/answers/diet","detail":"is missing"}]}`
+	o := start(t, nil, map[string]string{"GET /v1/events/walk": event(t, asksDiet)})
+	f, err := newForms(o.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamp, err := f.issue(eventID, time.Now()) // too quick: refused by the page itself
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"form": {stamp}, "name": {"Ada"}, "email": {"ada@example.net"}, "response": {"going"}, "reminders": {"1"}, "q_bring": {"jam"}}
+	_, body := o.do("POST", "/e/walk", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	for part, want := range map[string]bool{
+		`name="reminders" value="1" checked`: true, `name="updates" value="1" checked`: false, `value="jam" checked`: true, `value="bread" checked`: false,
+	} {
+		if strings.Contains(body, part) != want {
+			t.Errorf("%s: want %t\n%s", part, want, body)
+		}
+	}
+
+	p := asProblem(fmt.Errorf("write: %w", decoded[problem](t, refused)))
+	got := troubleOf(p, decoded[eventView](t, event(t, asksDiet)).Questions)
+	if len(got.Fields) != 1 || got.Fields[0] != (troubleField{"What do you eat?", "is missing"}) {
+		t.Errorf("the guest reads %+v", got)
+	}
+}
+
+// Who said maybe without answering what going asks for can answer it later.
+func TestTheGuestsPageAsksTheQuestions(t *testing.T) {
+	t.Parallel()
+	rsvp := fmt.Sprintf(`{"id":%q,"event_id":%q,"status":"maybe","response":"maybe","party_size":1}`, rsvpID, eventID)
+	o := start(t, map[string]string{"PATCH /v1/rsvps/" + rsvpID: rsvp},
+		map[string]string{"GET /v1/rsvps/" + rsvpID: rsvp, "GET /v1/events/" + eventID: event(t, asksDiet)})
+	links, err := token.NewManager(o.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := links.Make(rsvpID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := o.do("GET", "/r/"+link, ""); !strings.Contains(body, `name="q_diet"`) || strings.Contains(body, `name="rating"`) {
+		t.Errorf("wants the question and no rating yet\n%s", body)
+	}
+	form := url.Values{"action": {"change"}, "response": {"going"}, "q_diet": {"vegan"}}
+	if res, body := o.do("POST", "/r/"+link, form.Encode(), "Content-Type", "application/x-www-form-urlencoded"); res.StatusCode != 303 {
+		t.Errorf("%d\n%s", res.StatusCode, body)
+	}
+}
+
+func decoded[T any](t *testing.T, body string) *T {
+	t.Helper()
+	v := new(T)
+	if err := json.Unmarshal([]byte(body), v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
