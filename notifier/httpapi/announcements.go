@@ -108,9 +108,12 @@ func (a *API) announce(c *gin.Context) {
 	c.JSON(http.StatusAccepted, viewAnnouncement(row))
 }
 
+// breaksLine tells what has no place in a header: control characters, and what ends a line elsewhere.
+func breaksLine(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
 func (b announcement) check() error {
 	var bad []fault.Field
-	if n := utf8.RuneCountInString(strings.TrimSpace(b.Subject)); n == 0 || n > maxSubject || strings.ContainsAny(b.Subject, "\r\n") {
+	if n := utf8.RuneCountInString(strings.TrimSpace(b.Subject)); n == 0 || n > maxSubject || strings.ContainsFunc(b.Subject, breaksLine) {
 		bad = append(bad, fault.Field{Pointer: "/subject", Detail: "wants one line of 1 to 200 characters"})
 	}
 	if n := utf8.RuneCountInString(strings.TrimSpace(b.Body)); n == 0 || n > maxBody {

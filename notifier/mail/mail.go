@@ -172,16 +172,15 @@ func (w *Writer) address(m *gomail.Msg, d *notice.Delivery, p contract.Personal)
 	if d.Organization != nil && d.Organization.Body.Name != "" {
 		name = strings.Join(strings.Fields(d.Organization.Body.Name), " ")
 	}
-	if err := m.FromFormat(name, w.from.Address); err != nil {
-		return fmt.Errorf("sender: %w", err)
+	// Not FromFormat and AddToFormat: they put quotes around a name without escaping those in it, so that a
+	// quotation mark in an organization's name kept all of its mail from going.
+	m.FromMailAddress(&netmail.Address{Name: name, Address: w.from.Address})
+	to, err := netmail.ParseAddress(p.Email)
+	if err != nil {
+		return &notice.Impossible{Reason: NoAddress} // the error names the address, which must not be logged
 	}
-	// A display name that cannot be encoded must not keep the mail from going.
-	guest := strings.Join(strings.Fields(p.Name), " ")
-	if err := m.AddToFormat(guest, p.Email); err != nil {
-		if err := m.To(p.Email); err != nil {
-			return &notice.Impossible{Reason: NoAddress} // the error names the address, which must not be logged
-		}
-	}
+	to.Name = strings.Join(strings.Fields(p.Name), " ")
+	m.ToMailAddress(to)
 	return nil
 }
 
