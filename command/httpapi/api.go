@@ -58,12 +58,13 @@ type API struct {
 	tickets  *token.Tickets
 	sessions *token.Sessions
 	zones    *zones
-	hashKey  []byte // keys the hashes of requests: a body holds what may be guessed
+	easel    chan struct{} // holds one: who has it decodes a picture
+	hashKey  []byte        // keys the hashes of requests: a body holds what may be guessed
 }
 
 // New derives what the routes need of the keyring.
 func New(d Deps) (*API, error) {
-	a := &API{Deps: d, verifier: token.NewVerifierFrom(d.Signer.Keys), zones: &zones{}}
+	a := &API{Deps: d, verifier: token.NewVerifierFrom(d.Signer.Keys), zones: &zones{}, easel: make(chan struct{}, 1)}
 	var err error
 	if a.manager, err = token.NewManager(d.Keyring); err != nil {
 		return nil, err

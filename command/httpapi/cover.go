@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,7 +31,7 @@ func (a *API) setCover(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	picture, err := remake(raw)
+	picture, err := a.paint(c.Request.Context(), raw)
 	if err != nil {
 		return err
 	}
@@ -45,6 +47,23 @@ func (a *API) setCover(c *gin.Context) error {
 		return err
 	}
 	return a.tidyCovers(c, eventID, sum[:])
+}
+
+// easelWithin is how long an upload waits for those before it: less than the gateway waits for an answer.
+const easelWithin = 8 * time.Second
+
+// paint is remake, one at a time: a picture of a few kB can decode to hundreds of MB, and six of them at once took
+// 2.9 GB and kept the role from answering for 15 s.
+func (a *API) paint(ctx context.Context, raw []byte) (picture, error) {
+	wait, cancel := context.WithTimeout(ctx, easelWithin)
+	defer cancel()
+	select {
+	case a.easel <- struct{}{}:
+		defer func() { <-a.easel }()
+	case <-wait.Done():
+		return picture{}, fault.ErrUnavailable.Detailf("Other pictures are being worked on.").After(2 * time.Second)
+	}
+	return remake(raw)
 }
 
 func (a *API) removeCover(c *gin.Context) error {

@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	_ "image/png" // decoders are found by the bytes of the picture, not by what the client says
 	"math"
+	"runtime/debug"
 
 	scale "golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // a decoder, like that of PNG
@@ -18,6 +19,7 @@ import (
 // What a picture may be, and what is made of it.
 const (
 	maxPixels    = 40_000_000 // of an upload: 160 MB decoded
+	largePicture = 8_000_000  // pixels, from which the memory is given back at once
 	minSide      = 16         // pixels
 	maxCoverSide = 1600       // pixels, after scaling down
 	coverQuality = 85
@@ -48,6 +50,10 @@ func remake(raw []byte) (picture, error) {
 	if cfg.Width < minSide || cfg.Height < minSide || cfg.Width > maxPixels/cfg.Height {
 		return picture{}, errPicture.Detailf("%d × %d pixels; wants at least %d on each side and %d million in all.",
 			cfg.Width, cfg.Height, minSide, maxPixels/1_000_000)
+	}
+	if cfg.Width*cfg.Height > largePicture {
+		// The collector is set to come late (it waits for the heap to grow by several times): for this it would be gigabytes.
+		defer debug.FreeOSMemory()
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(raw))
 	if err != nil {
