@@ -128,6 +128,7 @@ func TestGuessingAPasswordIsLimited(t *testing.T) {
 	}
 	limited := r.login("ada@example.org", "not the password").want(http.StatusTooManyRequests, "rate-limited")
 	r.login(" ADA@example.org", "not the password").want(http.StatusTooManyRequests)
+	r.login("ada@ｅxample。org", "not the password").want(http.StatusTooManyRequests) // the same address, written otherwise
 	r.login("bob@example.org", password).want(http.StatusOK)
 	if wait, err := strconv.Atoi(limited.header.Get("Retry-After")); err != nil || wait < 1 {
 		t.Errorf("Retry-After %q", limited.header.Get("Retry-After"))

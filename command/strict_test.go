@@ -37,6 +37,7 @@ func TestStrictBodies(t *testing.T) {
 		"text for a number":         {rsvps, with(map[string]any{"party_size": "2"}), 400, "/party_size"},
 		"a fraction of a person":    {rsvps, with(map[string]any{"party_size": 1.5}), 400, "/party_size"},
 		"nobody":                    {rsvps, with(map[string]any{"party_size": -1}), 400, "/party_size"},
+		"a party of none":           {rsvps, with(map[string]any{"party_size": 0}), 400, "/party_size"},
 		"a party beyond the limit":  {rsvps, with(map[string]any{"party_size": 5}), 400, "/party_size"},
 		"no name":                   {rsvps, with(map[string]any{"name": ""}), 400, "/name"},
 		"a name of 201":             {rsvps, with(map[string]any{"name": strings.Repeat("a", 201)}), 400, "/name"},

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/command/account"
+	"github.com/turnout-events/turnout/internal/seal"
 )
 
 type credentials struct {
@@ -66,7 +67,11 @@ func (a *API) login(c *gin.Context) error {
 	if _, err := decode(c, &in); err != nil {
 		return err
 	}
-	address := strings.ToLower(strings.TrimSpace(in.Email))
+	// By what the account is found by: one address can be written in many ways.
+	address, err := seal.NormalizeEmail(in.Email)
+	if err != nil {
+		address = strings.ToLower(strings.TrimSpace(in.Email))
+	}
 	ip := c.ClientIP()
 	failures := []counted{
 		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), address},

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -51,7 +50,7 @@ func (a *API) dataKeys(c *gin.Context) error {
 
 // role refuses who does not show the service token.
 func (a *API) role(c *gin.Context) error {
-	given, ok := strings.CutPrefix(c.GetHeader("Authorization"), schemeMember)
+	given, ok := credentialOf(c, schemeMember)
 	// Of equal length as hashes, so that the comparison tells nothing by its time.
 	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(a.ServiceToken))
 	if !ok || a.ServiceToken == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {

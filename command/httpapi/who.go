@@ -22,13 +22,19 @@ var (
 )
 
 const (
-	schemeMember = "Bearer "
-	schemeGuest  = "Guest "
+	schemeMember = "Bearer"
+	schemeGuest  = "Guest"
 )
+
+// credentialOf is what follows the scheme, whose case does not matter (RFC 9110, 11.1).
+func credentialOf(c *gin.Context, scheme string) (string, bool) {
+	given, text, found := strings.Cut(c.GetHeader("Authorization"), " ")
+	return strings.TrimSpace(text), found && strings.EqualFold(given, scheme)
+}
 
 // bearer gives the account of the access token; "" when there is none.
 func (a *API) bearer(c *gin.Context) (accountID string, err error) {
-	text, ok := strings.CutPrefix(c.GetHeader("Authorization"), schemeMember)
+	text, ok := credentialOf(c, schemeMember)
 	if !ok {
 		return "", nil
 	}
@@ -71,7 +77,7 @@ func (a *API) member(c *gin.Context, eventID string, roles []string) (rsvp.Actor
 // guestToken is the text of a manage token or session; "" when there is none.
 // A link carries it as ?token=.
 func guestToken(c *gin.Context) string {
-	if text, ok := strings.CutPrefix(c.GetHeader("Authorization"), schemeGuest); ok {
+	if text, ok := credentialOf(c, schemeGuest); ok {
 		return text
 	}
 	if c.GetHeader("Authorization") != "" {
