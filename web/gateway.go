@@ -61,6 +61,9 @@ func (r *role) serve(c *gin.Context) {
 		Transport: r.transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(r.target)
+			// A query that cannot be parsed is for the role to refuse. Left to itself the proxy drops such parts: a filter
+			// that is spelt wrongly would answer everything.
+			p.Out.URL.RawQuery = p.In.URL.RawQuery
 			p.Out.Host = p.In.Host
 			p.SetXForwarded() // Rewrite has dropped what the client sent
 			p.Out.Header.Set(httpserver.HeaderRequestID, httpserver.RequestID(c.Request.Context()))

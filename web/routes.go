@@ -10,7 +10,9 @@ import (
 // routes and who answers each in docs/openapi/openapi.yaml.
 func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 	r.GET("/", p.browse)
+	r.HEAD("/", p.browse) // monitors and link checkers ask so
 	r.GET("/e/:slug", p.event)
+	r.HEAD("/e/:slug", p.event)
 	r.POST("/e/:slug", p.answer)
 	r.GET("/r/:token", p.rsvp)
 	r.POST("/r/:token", p.change)

@@ -27,6 +27,7 @@ func upstream(t *testing.T, name string, answers map[string]string) *httptest.Se
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Role", name)
 		w.Header().Set("X-Forwarded-Seen", r.Header.Get("X-Forwarded-For"))
+		w.Header().Set("X-Query-Seen", r.URL.RawQuery)
 		w.Header().Set("X-Trace-Seen", r.Header.Get("Traceparent"))
 		body, known := answers[r.Method+" "+r.URL.Path]
 		if !known {
@@ -140,6 +141,10 @@ func TestEachRouteGoesToItsRole(t *testing.T) {
 		if res.Header.Get("X-Trace-Seen") != res.Header.Get("Traceparent") || res.Header.Get("Traceparent") == "" {
 			t.Errorf("%s %s: the trace ends at the gateway", c.method, c.path)
 		}
+	}
+	// A filter that is spelt wrongly is for the role to refuse: dropped on the way, it would answer everything.
+	if res, _ := o.do("GET", "/v1/events?q=%zz&x;y=1", ""); res.Header.Get("X-Query-Seen") != "q=%zz&x;y=1" {
+		t.Errorf("the role saw the query %q", res.Header.Get("X-Query-Seen"))
 	}
 	if res, body := o.do("GET", "/internal/v1/keys", ""); res.StatusCode != 404 {
 		t.Errorf("the key endpoint is reachable: %d %s", res.StatusCode, body)
