@@ -120,6 +120,7 @@ serve() {
   # A session of its own: Ctrl-C comes to this script only, which then stops the roles before the engines.
   setsid "$BIN" serve >"$LOCAL/turnout.log" 2>&1 </dev/null &
   record turnout $!
+  rm -f "$DATA/run/turnout.down"
   while :; do
     alive turnout || { tail -n 5 "$LOCAL/turnout.log" >&2; stop; die "turnout serve ended: see above and ${LOCAL#"$ROOT/"}/turnout.log"; }
     waiting=
@@ -161,6 +162,7 @@ stop() {
   if alive turnout; then
     local started
     started=$(now_ms)
+    touch "$DATA/run/turnout.down" # on purpose: for a `make run` in another terminal
     end turnout TERM
     say "  roles stopped after $(since "$started")"
   fi
@@ -182,6 +184,10 @@ case ${1:-} in
     demo
     say "Ctrl-C stops everything and keeps the data"
     while alive turnout; do sleep 1 & wait $! || true; done
+    if [ -e "$DATA/run/turnout.down" ]; then
+      say "stopped by make down"
+      exit 0
+    fi
     tail -n 5 "$LOCAL/turnout.log" >&2
     stop
     die "turnout serve ended by itself: see above"
