@@ -1,7 +1,11 @@
 package main
 
 import (
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/internal/ops"
+	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/internal/testkit/described"
 	notifierapi "github.com/turnout-events/turnout/notifier/httpapi"
 	"github.com/turnout-events/turnout/projector"
@@ -63,6 +68,51 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 			if !slices.Contains(has, route) {
 				t.Errorf("docs/openapi/openapi.yaml describes %s, which %s does not answer", route, role)
 			}
+		}
+	}
+}
+
+// Clients go by the codes: one that is described nowhere cannot be told from the others, and a described one that nothing
+// answers is waited for in vain.
+func TestEveryProblemCodeIsDescribed(t *testing.T) {
+	t.Parallel()
+	doc, err := described.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := map[string]bool{"internal": true} // what is no fault
+	declaration := regexp.MustCompile(`New\((?:fault\.)?[A-Z]\w+, "([a-z-]+)"`)
+	for _, dir := range []string{"command", "query", "notifier", "web", "internal"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range declaration.FindAllSubmatch(text, -1) {
+				declared[string(m[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(declared, "profiling") // on a role's own ops address only
+	said := map[string]bool{}
+	for _, code := range doc.Components.Schemas["Code"].Value.Enum {
+		name, _ := code.(string)
+		said[name] = true
+		if !declared[name] {
+			t.Errorf("docs/openapi/openapi.yaml describes the code %s, which nothing answers", code)
+		}
+	}
+	for code := range declared {
+		if !said[code] {
+			t.Errorf("the code %s is not in the schema Code of docs/openapi/openapi.yaml", code)
 		}
 	}
 }
