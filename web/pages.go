@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/token"
 )
 
@@ -223,6 +224,15 @@ func (p *pages) sorry(c *gin.Context, why *problem) {
 		Title   string
 		Problem *problem
 	}{why.Title, why})
+}
+
+// nowhere is a page for people; programs get the problem document of every role.
+func (p *pages) nowhere(c *gin.Context) {
+	if strings.HasPrefix(c.Request.URL.Path, "/v1/") || !strings.Contains(c.GetHeader("Accept"), "text/html") {
+		httpserver.NoRoute(c)
+		return
+	}
+	p.sorry(c, &problem{Status: http.StatusNotFound, Title: "There is nothing at this address", Detail: "The link may be old, or cut off."})
 }
 
 // problem explains a slug: the address that problem documents carry as type.

@@ -116,6 +116,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 		return nil, err
 	}
 	routes(server.Engine(), p, g, deps.Inbox)
+	server.Engine().NoRoute(p.nowhere)
 	return &Web{server: server}, nil
 }
 

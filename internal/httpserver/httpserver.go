@@ -80,10 +80,13 @@ func (s *Server) engine(kind string) *gin.Engine {
 	e.ContextWithFallback = false   // gin 4117: handlers pass c.Request.Context()
 	_ = e.SetTrustedProxies(nil)    // or X-Forwarded-For makes ClientIP whatever the client says; nil cannot fail
 	e.Use(identify(), s.observe(kind), s.recovery(), headers(), refuseNUL(), LimitBody(s.cfg.MaxBody))
-	e.NoRoute(func(c *gin.Context) { Problem(c, errNoRoute) })
+	e.NoRoute(NoRoute)
 	e.NoMethod(func(c *gin.Context) { Problem(c, errNoMethod) })
 	return e
 }
+
+// NoRoute answers an address at which there is nothing.
+func NoRoute(c *gin.Context) { Problem(c, errNoRoute) }
 
 // Engine takes the role's routes.
 func (s *Server) Engine() *gin.Engine { return s.api }

@@ -78,3 +78,17 @@ func decoded[T any](t *testing.T, body string) *T {
 	}
 	return v
 }
+
+// A mistyped address is a page in a browser and a problem document elsewhere.
+func TestNowhereIsAPageForPeople(t *testing.T) {
+	t.Parallel()
+	o := start(t, nil, nil)
+	for _, c := range []struct{ path, accept, kind string }{
+		{"/nowhere", "text/html,*/*;q=0.8", "text/html"}, {"/nowhere", "*/*", "application/problem+json"}, {"/v1/nowhere", "text/html", "application/problem+json"},
+	} {
+		res, body := o.do("GET", c.path, "", "Accept", c.accept)
+		if res.StatusCode != 404 || !strings.HasPrefix(res.Header.Get("Content-Type"), c.kind) {
+			t.Errorf("%s for %s: %d %s\n%s", c.path, c.accept, res.StatusCode, res.Header.Get("Content-Type"), body)
+		}
+	}
+}
