@@ -126,14 +126,17 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 			return report, err
 		}
 	}
-	for _, name := range []string{store, next} {
-		if err := es.Refresh(ctx, name); err != nil {
+	live, err := es.Behind(ctx, store)
+	if err != nil {
+		return report, err
+	}
+	if len(live) > 0 { // else somebody deleted it: that is what this is for, and there is nothing to compare with
+		if err := errors.Join(es.Refresh(ctx, store), es.Refresh(ctx, next)); err != nil {
 			return report, err
 		}
-	}
-	var err error
-	if report.Compared, err = compare(ctx, es, store, next); err != nil {
-		return report, err
+		if report.Compared, err = compare(ctx, es, store, next); err != nil {
+			return report, err
+		}
 	}
 	if report.Previous, err = es.SwapAlias(ctx, store, index); err != nil {
 		return report, err
