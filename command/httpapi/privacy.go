@@ -185,7 +185,7 @@ var where = []storeErased{
 	{"redis", "never held personal data", "at once"},
 	{"notifier", "mail that is planned is voided; what is kept is ciphertext", "seconds"},
 	{"caches of data keys", "expire", "60 seconds"},
-	{"backups", "erasures are replayed before a restored system serves", "at a restore"},
+	{"backups", "hold the key as long as they are kept; who restores one erases again first, by the runbook", "at a restore"},
 }
 
 // erasePersonal erases one answer after the other, each under its event's

@@ -15,9 +15,6 @@ type Opt[T any] struct {
 // Some is a member that is there.
 func Some[T any](v T) Opt[T] { return Opt[T]{Set: true, Value: &v} }
 
-// Null is a member that is there and null.
-func Null[T any]() Opt[T] { return Opt[T]{Set: true} }
-
 // UnmarshalJSON is called for null as well, but not for a missing member. It is
 // strict by itself: the strictness of the decoder outside does not reach here.
 func (o *Opt[T]) UnmarshalJSON(b []byte) error {

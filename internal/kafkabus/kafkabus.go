@@ -144,17 +144,6 @@ func (c Config) client() (sarama.Client, error) {
 	return client, nil
 }
 
-// Ping reaches a broker and reads the cluster's metadata; for readiness checks.
-func Ping(ctx context.Context, cfg Config) error {
-	return within(ctx, func() error {
-		client, err := cfg.client()
-		if err != nil {
-			return err
-		}
-		return client.Close()
-	})
-}
-
 // within runs f, which sarama gives no context, and returns earlier when ctx ends; f then ends by sarama's own
 // timeouts.
 func within(ctx context.Context, f func() error) error {
