@@ -30,7 +30,7 @@ func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool
 			who.EmailHMAC = a.Keyring.EmailHMAC(normalized)
 		}
 	}
-	wrong, err := a.checkAnswers(c, eventID, in.Response, in.Answers)
+	wrong, err := a.checkAnswers(c, eventID, in.Response, in.Answers, byMember)
 	if err != nil {
 		return who, err
 	}
@@ -50,7 +50,7 @@ func (a *API) checkGuest(name, locale, timeZone string) []fault.Field {
 
 // checkAnswers looks at the questions from memory. They may have been edited
 // elsewhere a moment ago, so a complaint is made from the stored event only.
-func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map[string]contract.Answer) ([]fault.Field, error) {
+func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map[string]contract.Answer, mayKnow bool) ([]fault.Field, error) {
 	known, err := a.Store.Known(c.Request.Context(), eventID)
 	if err != nil {
 		return nil, err
@@ -61,6 +61,9 @@ func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map
 	stored, err := a.Store.Event(c.Request.Context(), eventID)
 	if err != nil {
 		return nil, err
+	}
+	if !mayKnow && stored.Event.Status == contract.EventDraft {
+		return nil, fault.ErrNotFound // or what is missing would tell a stranger what a draft asks
 	}
 	return rsvp.ValidateAnswers(&stored.Event, response, answers), nil
 }
@@ -139,7 +142,7 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 	}
 	fields := a.checkGuest(who.Name, text(in.Locale), text(in.TimeZone))
 	if in.Answers != nil || becomes {
-		wrong, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers)
+		wrong, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers, true)
 		if err != nil {
 			return err
 		}
