@@ -19,7 +19,6 @@ from email import message_from_bytes, policy
 
 import requests
 import schemathesis
-from schemathesis.core import NotSet
 from schemathesis.core.parameters import ParameterLocation
 
 URL = os.environ["TURNOUT_URL"].rstrip("/")
@@ -171,6 +170,8 @@ def plausible(body, operation: str) -> None:
     """Says of an event or of a guest what could be true."""
     if not isinstance(body, dict):
         return
+    if len(str(body.get("password", "")).encode()) > 256:  # the bound is of bytes
+        body["password"] = "x" * 256
     if isinstance(body.get("capacity"), int):
         body["capacity"] = min(body["capacity"], 1000)
     if isinstance(body.get("party_size"), int):
@@ -244,14 +245,13 @@ def before_call(context, case, **kwargs):
     if case.path_parameters and not meta.is_negative_at(ParameterLocation.PATH):
         exists(case.operation.path, case.path_parameters)
     if not meta.is_negative_at(ParameterLocation.BODY):
-        case.body = whole(case.body)
+        if isinstance(case.body, (dict, list)):  # to set what is not there would count as a mistake
+            case.body = whole(case.body)
         if operation == "setCover" and not meta.generation.mode.is_negative:
             case.body = png()
         elif operation in ("exportPersonal", "erasePersonal") and not isinstance(case.body, dict):
             case.body = {}
         plausible(case.body, operation)
-    elif isinstance(case.body, NotSet):  # a body that may be missing is no mistake when it is
-        case.body = 42
     if case.query and not meta.is_negative_at(ParameterLocation.QUERY):
         asked(case.query)
     for name, value in list((case.headers or {}).items()):
