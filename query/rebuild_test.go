@@ -160,3 +160,26 @@ func TestRebuildOneEvent(t *testing.T) {
 		return nil
 	})
 }
+
+// Whoever deletes an index by hand gets it back, while everything runs.
+func TestRebuildOfADeletedIndex(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	e := r.event(newID(t), "Deleted by hand")
+	r.publish(e, contract.Counters{})
+	ok[map[string]any](t, r.get("/v1/events/"+e.ID, atLeast(e.ID, 1)...))
+	behind, err := r.deps.Elastic.Behind(t.Context(), document.Listings)
+	if err != nil || len(behind) != 1 {
+		t.Fatal(behind, err)
+	}
+	if err := r.deps.Elastic.DeleteIndex(t.Context(), behind[0]); err != nil {
+		t.Fatal(err)
+	}
+	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
+	if _, err := builder.Rebuild(t.Context(), document.Listings); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get("/v1/events/" + e.ID); got.status != http.StatusOK {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
