@@ -175,6 +175,9 @@ func TestRebuildOfADeletedIndex(t *testing.T) {
 	if err := r.deps.Elastic.DeleteIndex(t.Context(), behind[0]); err != nil {
 		t.Fatal(err)
 	}
+	if got := r.get("/v1/events/" + e.ID); got.status != http.StatusOK {
+		t.Errorf("without the index the event is %d: Redis has it", got.status)
+	}
 	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
 	if _, err := builder.Rebuild(t.Context(), document.Listings); err != nil {
 		t.Fatal(err)

@@ -51,11 +51,14 @@ func (c *Client) MGet(ctx context.Context, index string, ids []string) ([]Doc, e
 	return docs, nil
 }
 
-// Get reads one document in real time. ErrNotFound is in the chain when the document is not there; so it is when the
-// index is not.
+// Get reads one document in real time. ErrNotFound is in the chain when the document is not there; without the index
+// nobody can say whether it is, so that is ErrUnavailable, as with MGet.
 func (c *Client) Get(ctx context.Context, index, id string) (Doc, error) {
 	var doc Doc
 	err := c.do(ctx, "get", esapi.GetRequest{Index: c.Alias(index), DocumentID: id}, &doc)
+	if hasType(err, "index_not_found_exception") {
+		return doc, fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
+	}
 	return doc, err
 }
 
