@@ -142,7 +142,11 @@ func printReport(w io.Writer, r projector.Report) error {
 	for _, e := range c.Examples {
 		_, _ = fmt.Fprintf(w, "    %s\n", e)
 	}
-	_, err := fmt.Fprintf(w, "  now %s; kept to go back to (--rollback): %s\n", r.Index, strings.Join(r.Previous, ", "))
+	kept := "nothing to go back to"
+	if len(r.Previous) > 0 {
+		kept = "kept to go back to (--rollback): " + strings.Join(r.Previous, ", ")
+	}
+	_, err := fmt.Fprintf(w, "  now %s; %s\n", r.Index, kept)
 	return err
 }
 
