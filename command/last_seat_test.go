@@ -25,7 +25,7 @@ func TestTheLastSeats(t *testing.T) {
 		for g := range guests {
 			wg.Go(func() {
 				party := 1 + g%2
-				got, err := roles[g%2].try(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: fmt.Sprint(g),
+				got, err := roles[g%2].insist(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: fmt.Sprint(g),
 					body: guest(fmt.Sprintf("guest%d", g), party)})
 				mu.Lock()
 				defer mu.Unlock()

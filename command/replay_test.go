@@ -120,7 +120,7 @@ func TestRepeatsAtOnceAreOne(t *testing.T) {
 		bodies[g] = map[string]int{}
 		for copy := range 8 {
 			wg.Go(func() {
-				got, err := roles[copy%2].try(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps",
+				got, err := roles[copy%2].insist(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps",
 					key: fmt.Sprintf("key-%d", g), body: guest(fmt.Sprintf("guest%d", g), 1)})
 				mu.Lock()
 				defer mu.Unlock()

@@ -190,6 +190,22 @@ func (r *role) do(q request) response {
 	return resp
 }
 
+// insist sends the same request with the same key until its outcome is known,
+// as a client does that is told to come back: a busy machine answers late.
+func (r *role) insist(q request) (response, error) {
+	for tries := 0; ; tries++ {
+		got, err := r.try(q)
+		if err != nil || tries == 50 || (got.status != http.StatusServiceUnavailable && got.text("code") != "idempotency-key-in-use") {
+			return got, err
+		}
+		select {
+		case <-r.t.Context().Done():
+			return got, r.t.Context().Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // try is do for goroutines of a test, which must not end it.
 func (r *role) try(q request) (response, error) {
 	var in io.Reader

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/mail"
@@ -64,22 +65,31 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// freePorts asks the kernel for ports that nobody has. They are free again when
-// the roles take them; another process could be quicker, and the test then says
-// so by name.
+// freePorts takes ports below those that the kernel gives to clients, so that
+// no connection of a neighbour takes one before the role listens; taken keeps
+// the tests of this process apart.
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
-	addrs := make([]string, n)
-	for i := range addrs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	var addrs []string
+	for tries := 0; len(addrs) < n; tries++ {
+		if tries > 1000 {
+			t.Fatal("no free ports")
 		}
-		defer func() { _ = l.Close() }()
-		addrs[i] = l.Addr().String()
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(14_000))
+		if _, ours := taken.LoadOrStore(addr, true); ours {
+			continue
+		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue // somebody else's
+		}
+		_ = l.Close()
+		addrs = append(addrs, addr)
 	}
 	return addrs
 }
+
+var taken sync.Map
 
 // environ is the world's environment for a process.
 func (w *world) environ() []string {

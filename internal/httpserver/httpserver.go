@@ -147,7 +147,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	close(s.draining)
 	// The ops listener goes last: while the API drains, /readyz says so.
-	return errors.Join(cause, s.shutdown(ctx, apiServer, s.cfg.Drain), s.shutdown(ctx, opsServer, time.Second))
+	err = errors.Join(cause, s.shutdown(ctx, apiServer, s.cfg.Drain))
+	// Probes and scrapes come again, and a connection that was opened and never used counts as open for 5 s (net/http):
+	// neither is worth an error.
+	_ = s.shutdown(ctx, opsServer, time.Second)
+	return err
 }
 
 func (s *Server) listen(ctx context.Context, addr, setting string) (net.Listener, error) {
