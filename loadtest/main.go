@@ -94,6 +94,7 @@ func run(ctx context.Context, args []string) error {
 	if err := loopback(o.url); err != nil {
 		return err
 	}
+	told := flagsTold(f)
 	for _, n := range strings.Split(*conns, ",") {
 		c, err := strconv.Atoi(n)
 		if err != nil || c < 1 {
@@ -112,7 +113,7 @@ func run(ctx context.Context, args []string) error {
 				fmt.Printf("%s loads a running system: start one and name it\n", s.name)
 				continue
 			}
-			if err := measure(ctx, s, o, args, *out); err != nil {
+			if err := measure(ctx, s, o, told, *out); err != nil {
 				return fmt.Errorf("scenario %s: %w", s.name, err)
 			}
 		}
@@ -124,6 +125,19 @@ func run(ctx context.Context, args []string) error {
 }
 
 const allOfThem = "all"
+
+// flagsTold is what was asked for, for the result. Where its files lie is this machine's business.
+func flagsTold(f *flag.FlagSet) []string {
+	var told []string
+	f.Visit(func(g *flag.Flag) {
+		switch g.Name {
+		case "out", "turnout", "profiles":
+		default:
+			told = append(told, "-"+g.Name, g.Value.String())
+		}
+	})
+	return told
+}
 
 func measure(ctx context.Context, s scenario, o options, args []string, out string) error {
 	if o.duration == 0 {

@@ -82,10 +82,10 @@ func newResult(name string, args []string, loadBefore string, rows []row) result
 	}
 }
 
-// commit names the tree that was measured; a dirty one says so.
+// commit names the tree that was measured; a dirty one says so. Results written before are no change of what is measured.
 func commit() string {
 	c := output("git", "rev-parse", "--short=12", "HEAD")
-	if output("git", "status", "--porcelain", "--untracked-files=no") != "" {
+	if output("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/loadtest/results", ":!/docs") != "" {
 		c += " with changes"
 	}
 	return c
