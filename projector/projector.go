@@ -24,6 +24,7 @@ import (
 	"github.com/turnout-events/turnout/projector/feed"
 	"github.com/turnout-events/turnout/projector/guestlist"
 	"github.com/turnout-events/turnout/projector/listing"
+	"github.com/turnout-events/turnout/projector/outcomes"
 )
 
 // Config of the projectors.
@@ -94,6 +95,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
 	log, es := deps.Log, deps.Elastic
 	to := func(index string) *feed.Targets { return feed.NewTargets(es, index, log) }
 	listings, guests, facts, orgs := to(document.Listings), to(document.GuestList), to(document.Facts), to(document.Access)
+	mails := to(document.Outcomes)
 	seats := availability.New(deps.Redis, trackers[availability.Group].Applied)
 	roles := access.New(deps.Redis, es, orgs.Each)
 	p.groups = []group{
@@ -105,6 +107,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
 		{analytics.Group, contract.TopicRegistrations, document.Facts, facts,
 			analytics.New(es, facts.Each, trackers[analytics.Group].Applied).Handle},
 		{access.Group, contract.TopicOrganizations, document.Access, orgs, roles.Handle},
+		{outcomes.Group, contract.TopicNotifications, document.Outcomes, mails, outcomes.New(es, mails.Each).Handle},
 	}
 	p.refill = &refill{deps: deps, seats: availability.New(deps.Redis, nothing),
 		roles: access.New(deps.Redis, es, feed.Nowhere), count: m.rebuilds}

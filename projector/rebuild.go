@@ -18,10 +18,11 @@ import (
 	"github.com/turnout-events/turnout/projector/feed"
 	"github.com/turnout-events/turnout/projector/guestlist"
 	"github.com/turnout-events/turnout/projector/listing"
+	"github.com/turnout-events/turnout/projector/outcomes"
 )
 
 // Rebuildable are the read stores, in the order of `turnout rebuild all`.
-var Rebuildable = []string{document.Access, document.Listings, document.GuestList, document.Facts, availability.Group}
+var Rebuildable = []string{document.Access, document.Listings, document.GuestList, document.Facts, document.Outcomes, availability.Group}
 
 // Rebuilder fills a read store from the log beside the live one, which goes on
 // being read and written.
@@ -115,8 +116,11 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 	seen := newHighest()
 	handle := r.handler(store, next)
 	topic := contract.TopicRegistrations
-	if store == document.Access {
+	switch store {
+	case document.Access:
 		topic = contract.TopicOrganizations
+	case document.Outcomes:
+		topic = contract.TopicNotifications
 	}
 	if err := r.replay(ctx, topic, seen.watch(handle), &report, j); err != nil {
 		return report, err
@@ -156,6 +160,8 @@ func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
 		return guestlist.New(d.Elastic, d.Keys, to, nothing, d.Log).Handle
 	case document.Facts:
 		return analytics.New(d.Elastic, to, nothing).Handle
+	case document.Outcomes:
+		return outcomes.New(d.Elastic, to).Handle
 	default:
 		return access.New(d.Redis, d.Elastic, to).Handle
 	}

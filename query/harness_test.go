@@ -116,6 +116,7 @@ func start(t *testing.T) *readSide {
 	must(t, kafkabus.EnsureTopics(ctx, r.kafka, []kafkabus.TopicSpec{
 		{Name: contract.TopicRegistrations, Partitions: contract.RegistrationPartitions},
 		{Name: contract.TopicOrganizations, Partitions: 1},
+		{Name: contract.TopicNotifications, Partitions: contract.NotificationPartitions},
 	}))
 	r.publisher, err = kafkabus.NewPublisher(r.kafka, log)
 	must(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/turnout-events/turnout/command/relay"
+	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector"
@@ -77,6 +78,8 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	stores := words
 	if words[0] == "all" {
 		stores = projector.Rebuildable
+	} else if words[0] == document.Facts {
+		stores = append(stores, document.Outcomes) // the analytics are counted from both
 	}
 	for _, store := range stores {
 		run := b.Rebuild

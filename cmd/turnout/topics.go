@@ -54,7 +54,7 @@ func (t *topics) ensure(ctx context.Context) error {
 	specs := []kafkabus.TopicSpec{
 		{Name: contract.TopicRegistrations, Partitions: contract.RegistrationPartitions},
 		{Name: contract.TopicOrganizations, Partitions: contract.OrganizationPartitions},
-		{Name: contract.TopicNotifications, Partitions: contract.OrganizationPartitions},
+		{Name: contract.TopicNotifications, Partitions: contract.NotificationPartitions},
 	}
 	if err := kafkabus.EnsureTopics(ctx, t.cfg, specs); err != nil {
 		return fmt.Errorf("make topics: %w", err)

@@ -31,6 +31,7 @@ const (
 const (
 	specVersion = "1.0"
 	source      = "/turnout/command"
+	outcomes    = "/turnout/notifier" // of messages about notifications
 	contentType = "application/json"
 )
 
@@ -99,6 +100,9 @@ func (e *Envelope) Headers() map[string]string {
 		HeaderOrg:         e.Org,
 		HeaderChain:       hex.EncodeToString(e.Chain),
 		HeaderActor:       e.Actor,
+	}
+	if AboutOf(e.Type) == AboutNotification {
+		h[HeaderSource] = outcomes
 	}
 	if e.Reason != "" {
 		h[HeaderReason] = e.Reason

@@ -128,6 +128,7 @@ func FuzzDecode(f *testing.F) {
 		_, _ = e.RSVP()
 		_, _ = e.Event()
 		_, _ = e.Organization()
+		_, _ = e.Notification()
 		_, _ = e.Counters()
 	})
 }
@@ -144,6 +145,8 @@ func reencode(t *testing.T, e *contract.Envelope) json.RawMessage {
 		v, err = e.RSVP()
 	case contract.AboutOrganization:
 		v, err = e.Organization()
+	case contract.AboutNotification:
+		v, err = e.Notification()
 	case contract.AboutUnknown:
 		t.Fatalf("unknown type %s", e.Type)
 	}
@@ -204,6 +207,12 @@ func sample(t *testing.T, wireName string) *contract.Envelope {
 		v = contract.OrganizationMessage{Organization: contract.Organization{
 			ID: orgID, Slug: "night-owls", Name: "Night Owls", Colors: &contract.Colors{Primary: "#112233", Background: "#ffffff"}, Tracking: true,
 			Members: []contract.Member{{AccountID: rsvpID, Role: contract.RoleOwner, Sealed: []byte{4, 5, 6}}}, CreatedAt: at,
+		}}
+	case contract.AboutNotification:
+		v = contract.NotificationMessage{Notification: contract.Notification{
+			ID: eventID, EventID: eventID, OrganizationID: orgID, RSVPID: rsvpID, Kind: "reminder", Channel: "mail", State: "dead",
+			Outcome: "smtp 550 5.1.1", Reason: "before-start", CauseType: contract.RSVPConfirmedV1, CauseVersion: 7, Attempts: 3,
+			DueAt: at, FinishedAt: &later,
 		}}
 	case contract.AboutUnknown:
 		t.Fatalf("unknown wire name %s", wireName)

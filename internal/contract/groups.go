@@ -9,6 +9,7 @@ const (
 	GroupFacts        = "facts"
 	GroupAccess       = "access"
 	GroupNotifier     = "notifier"
+	GroupOutcomes     = "outcomes"
 )
 
 // Groups tells which topics each consumer group reads.
@@ -19,6 +20,7 @@ func Groups() map[string][]string {
 		GroupGuestlist:    {TopicRegistrations},
 		GroupFacts:        {TopicRegistrations},
 		GroupAccess:       {TopicOrganizations},
+		GroupOutcomes:     {TopicNotifications},
 		GroupNotifier:     {TopicRegistrations, TopicOrganizations},
 	}
 }

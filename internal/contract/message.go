@@ -25,6 +25,9 @@ const (
 // OrganizationPartitions: few organizations change at a time.
 const OrganizationPartitions = 3
 
+// NotificationPartitions is fixed like RegistrationPartitions.
+const NotificationPartitions = 3
+
 // RegistrationPartitions is fixed: changing it in place would move keys
 // between partitions and lose their order.
 const RegistrationPartitions = 12
@@ -106,6 +109,7 @@ const (
 	AboutEvent
 	AboutRSVP
 	AboutOrganization
+	AboutNotification
 )
 
 var about = map[string]About{
@@ -122,6 +126,10 @@ var about = map[string]About{
 
 	OrganizationCreatedV1: AboutOrganization, OrganizationChangedV1: AboutOrganization,
 	MemberAddedV1: AboutOrganization, MemberRemovedV1: AboutOrganization,
+
+	NotificationSentV1: AboutNotification, NotificationDeliveredV1: AboutNotification,
+	NotificationBouncedV1: AboutNotification, NotificationDeadV1: AboutNotification,
+	NotificationVoidV1: AboutNotification, NotificationRevivedV1: AboutNotification,
 }
 
 // AboutOf is AboutUnknown for a name that this build does not know.
@@ -145,6 +153,11 @@ func (e *Envelope) RSVP() (RSVPMessage, error) {
 // Organization reads the payload of an organization.* message.
 func (e *Envelope) Organization() (OrganizationMessage, error) {
 	return payload[OrganizationMessage](e, AboutOrganization)
+}
+
+// Notification reads the payload of a notification.* message.
+func (e *Envelope) Notification() (NotificationMessage, error) {
+	return payload[NotificationMessage](e, AboutNotification)
 }
 
 // Counters reads only the counters: what a projector of seats needs of any

@@ -14,10 +14,11 @@ const (
 	GuestList = "guestlist" // a document per RSVP
 	Facts     = "facts"     // a document per message about an event
 	Access    = "access"    // a document per organization
+	Outcomes  = "outcomes"  // a document per notification that was sent, or never will be
 )
 
 // Indices are all of them, in the order in which they are made.
-var Indices = []string{Listings, GuestList, Facts, Access}
+var Indices = []string{Listings, GuestList, Facts, Access, Outcomes}
 
 //go:embed mapping/*.json
 var mappings embed.FS
