@@ -39,6 +39,7 @@ func scenarios() []scenario {
 		{name: "refuse", summary: "refusals of a full event, against acceptances", block: 4 * time.Second, run: refuse},
 		{name: "profile", summary: "where the command role's CPU goes while one event is hot", block: 10 * time.Second, run: profile},
 		{name: "read", summary: "seats against a bare handler, search and suggestions against Elasticsearch itself", block: 4 * time.Second, run: read},
+		{name: "relay", summary: "committed rows to Kafka: against Watermill's forwarder and the work done by hand", block: 4 * time.Second, run: relayed},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
 			block: 30 * time.Second, running: true, run: flow},
 		{name: "seed", summary: "the demo set with all its answers through the API", running: true, run: seed},
