@@ -47,6 +47,7 @@ type deliverer struct {
 	workers int
 	lease   time.Duration
 
+	recorded func() // results are in the store
 	wake     chan struct{}
 	work     chan job
 	results  chan pgstore.Result

@@ -5,7 +5,7 @@
 // Read it in this order: on_message.go takes messages, batch.go applies them, on_rsvp.go and on_event.go
 // plan (pure, with plan.go), pgstore keeps the plan in the transaction that
 // records what was seen, schedule.go ticks, deliver.go claims and sends, verdict.go
-// judges the answer.
+// judges the answer, and outcome tells the world.
 package notifier
 
 import (
@@ -16,6 +16,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jonboulle/clockwork"
@@ -29,6 +30,7 @@ import (
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/notifier/httpapi"
 	"github.com/turnout-events/turnout/notifier/mail"
+	"github.com/turnout-events/turnout/notifier/outcome"
 	"github.com/turnout-events/turnout/notifier/pgstore"
 	"github.com/turnout-events/turnout/notifier/webhook"
 )
@@ -100,6 +102,7 @@ type Notifier struct {
 	metrics *metrics
 	mail    *deliverer
 	hooks   *hooks
+	relay   *outcome.Relay
 	server  *httpserver.Server
 	api     *httpapi.API
 	ready   chan struct{}
@@ -139,9 +142,14 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	connect := func() (message.Publisher, error) { return kafkabus.NewPublisher(deps.Kafka, deps.Log) }
+	if n.relay, err = outcome.New(deps.Pool, connect, deps.Log, deps.Registry); err != nil {
+		return nil, fmt.Errorf("notifier: metrics: %w", err)
+	}
 	n.mail = &deliverer{
 		channel: channel, store: n.store, keys: deps.Keys, clock: deps.Clock, log: deps.Log, metrics: m,
 		holder: holder, workers: cfg.Workers, lease: cfg.Lease, wake: make(chan struct{}, 1),
+		recorded: n.relay.Wake,
 	}
 	n.hooks = &hooks{
 		store: n.store, client: webhook.NewClient(cfg.PrivateWebhooks), ring: deps.Ring, clock: deps.Clock, log: deps.Log,
@@ -211,6 +219,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	group.Go(func() error { return n.server.Run(ctx) })
 	group.Go(func() error { return n.mail.run(ctx) })
 	group.Go(func() error { return n.hooks.run(ctx) })
+	group.Go(func() error { return n.relay.Run(ctx) })
 	group.Go(func() error {
 		return kafkabus.Consume(ctx, n.kafka, contract.GroupNotifier, contract.Groups()[contract.GroupNotifier], n.onMessages,
 			kafkabus.ConsumeOptions{Log: n.log})

@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -62,6 +63,8 @@ func readable(env *contract.Envelope) error {
 		_, err = env.RSVP()
 	case contract.AboutOrganization:
 		_, err = env.Organization()
+	default:
+		err = fmt.Errorf("%s is nothing that guests hear of", env.Type)
 	}
 	return err
 }

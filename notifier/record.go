@@ -70,6 +70,7 @@ func (d *deliverer) flush(ctx context.Context, results []pgstore.Result) {
 		written, err := d.store.Record(ctx, results)
 		if err == nil {
 			d.metrics.fenced(len(results) - int(written))
+			d.recorded()
 			break
 		}
 		d.log.Warn("cannot record results, trying again", "count", len(results), "error", err)

@@ -12,8 +12,8 @@ import (
 	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/notifier/egress"
 	"github.com/turnout-events/turnout/notifier/pgstore"
-	"github.com/turnout-events/turnout/notifier/webhook"
 )
 
 var errTooManyHooks = fault.New(fault.Conflict, "too-many-webhooks", "The organization has as many webhooks as it may have")
@@ -72,7 +72,7 @@ func (a *API) newWebhook(c *gin.Context, organizationID, url string) (w pgstore.
 	if err != nil {
 		return w, nil, err
 	}
-	if err := webhook.CheckURL(url, a.PrivateWebhooks); err != nil {
+	if err := egress.CheckURL(url, a.PrivateWebhooks); err != nil {
 		return w, nil, fault.ErrInvalid.About(fault.Field{Pointer: "/url", Detail: err.Error()})
 	}
 	there, err := a.Store.Webhooks(c.Request.Context(), organizationID)

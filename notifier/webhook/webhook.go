@@ -14,14 +14,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/egress"
 )
 
 // Headers of a post.
@@ -109,50 +107,7 @@ const Timeout = 10 * time.Second
 
 // NewClient refuses addresses within our own network unless private is set: a
 // webhook's URL is a stranger's choice.
-func NewClient(private bool) *Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	if !private {
-		// Checked after the name was resolved: a name that resolves to two
-		// addresses, or to another one each time, gets nowhere else.
-		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
-	}
-	return &Client{http: &http.Client{
-		Timeout:   Timeout,
-		Transport: &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second},
-		// A redirect would carry the signed body to where nobody agreed to.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
-
-var errPrivate = errors.New("the address is not a public one")
-
-func public(address string) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return errPrivate
-	}
-	a := ap.Addr().Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || carrierNAT.Contains(a) {
-		return errPrivate
-	}
-	return nil
-}
-
-// carrierNAT is RFC 6598: shared address space, where cloud metadata lives too.
-var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
-
-// CheckURL says what is wrong with a receiver's URL; nil: nothing.
-func CheckURL(text string, private bool) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
-		return errors.New("wants a URL like https://example.org/hook")
-	case u.Scheme != "https" && !(private && u.Scheme == "http"):
-		return errors.New("wants https")
-	default:
-		return nil
-	}
-}
+func NewClient(private bool) *Client { return &Client{http: egress.Client(private, Timeout)} }
 
 // Send posts once. Nil means an answer of 2xx.
 func (c *Client) Send(ctx context.Context, p Post, now time.Time) error {
@@ -169,8 +124,8 @@ func (c *Client) Send(ctx context.Context, p Post, now time.Time) error {
 	if err != nil {
 		var dns *net.DNSError
 		switch {
-		case errors.Is(err, errPrivate):
-			return errPrivate
+		case errors.Is(err, egress.ErrPrivate):
+			return egress.ErrPrivate
 		case errors.As(err, &dns):
 			return errors.New("the name does not resolve")
 		case errors.Is(err, context.DeadlineExceeded):
