@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/egress"
 	"github.com/turnout-events/turnout/notifier/webhook"
 )
 
@@ -179,7 +180,7 @@ func TestAWebhookCannotReachInside(t *testing.T) {
 		t.Errorf("posted to %s: %v", r.URL, err)
 	}
 	for _, bad := range []string{"http://example.org/", "https://u:p@example.org/", "ftp://example.org", "https://", "x"} {
-		if webhook.CheckURL(bad, false) == nil {
+		if egress.CheckURL(bad, false) == nil {
 			t.Errorf("%s is taken", bad)
 		}
 	}

@@ -5,6 +5,7 @@ package notice
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -108,7 +109,14 @@ func (k Kind) Lane() Lane {
 // Channels.
 const (
 	ChannelMail = "mail"
+	ChannelPush = "push"
 )
+
+// PushKinds also go to the devices on which a guest wants them.
+var PushKinds = []Kind{Promoted, Offer, Reminder, EventMoved, EventCancelled}
+
+// Pushed tells whether k is one of PushKinds.
+func (k Kind) Pushed() bool { return slices.Contains(PushKinds, k) }
 
 // State of a notice.
 type State string
@@ -166,6 +174,8 @@ type Detail struct {
 	WasTitle  string     `json:"was_title,omitempty"`
 	// Announcement is the id of one; its words stand there, not in each row.
 	Announcement string `json:"announcement,omitempty"`
+	// Subscription is the id of the device that a push goes to.
+	Subscription string `json:"subscription,omitempty"`
 	Subject      string `json:"-"`
 	Body         string `json:"-"`
 }
@@ -179,6 +189,11 @@ func AnnouncementOccurrence(announcementID string) string { return "a/" + announ
 func ID(rsvpID string, kind Kind, channel, occurrence string) string {
 	sum := sha256.Sum256([]byte(rsvpID + "/" + string(kind) + "/" + channel + "/" + occurrence))
 	return uuid.UUID(sum[:16]).String()
+}
+
+// PushOccurrence tells apart the notices of an occurrence to a guest's devices.
+func PushOccurrence(occurrence, subscriptionID string) string {
+	return occurrence + "/" + subscriptionID
 }
 
 // MaxMissing bounds how many versions are remembered as passed over.
@@ -235,4 +250,25 @@ type Delivery struct {
 	Superseded   bool          // a later notice of its sort is due or sent
 	Unsubscribed bool
 	Suppressed   string // why nothing is mailed to the address at all
+	// Device is where a push goes; nil: there is none any more.
+	Device *Device
+}
+
+// Device is a browser that takes pushes for a guest.
+type Device struct {
+	ID      string
+	RSVPID  string
+	Epoch   int      // of the manage token that it was added with
+	Kinds   []Kind   // what the guest wants on it
+	Sealed  []byte   // Endpoint as JSON, under the RSVP's data key
+	Open    Endpoint // in clear only while it is delivered
+	AddedAt time.Time
+}
+
+// Endpoint is what a browser gives out to be reached (W3C Push API,
+// PushSubscription.toJSON). It is personal: it leads to one browser.
+type Endpoint struct {
+	URL    string `json:"endpoint"`
+	P256DH string `json:"p256dh"` // base64url, an uncompressed point of P-256
+	Auth   string `json:"auth"`   // base64url, 16 bytes
 }
