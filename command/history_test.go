@@ -121,6 +121,41 @@ func TestHistoryTellsWhatWasFromWhatWasKnown(t *testing.T) {
 	}
 }
 
+// A device at the door brings at night what it saw in the evening. As of the
+// evening that is so, and what happened since is not.
+func TestHistoryOfTheEveningHasNothingOfTheNight(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	ada := r.answer(eventID, "ada", 2).want(http.StatusCreated)
+	scanned := time.Now()
+	r.answer(eventID, "bob", 1).want(http.StatusCreated)
+	r.do(request{method: "POST", path: "/v1/events/" + eventID + "/check-ins/batch", auth: auth, body: map[string]any{
+		"entries": []any{map[string]any{"id": "1", "rsvp_id": ada.text("id"), "people": 1, "device": "gate", "at": scanned}},
+	}}).want(http.StatusOK)
+	for _, c := range []struct {
+		query             string
+		going, in, answer int
+	}{
+		{"as_of=" + stamp(scanned), 2, 1, 1},
+		{"known_at=" + stamp(scanned), 2, 0, 1},
+		{"as_of=" + stamp(time.Now()), 3, 1, 2},
+	} {
+		got := r.do(request{method: "GET", path: "/v1/events/" + eventID + "/history?" + c.query, auth: auth}).want(http.StatusOK)
+		var s struct {
+			Counters struct {
+				Going     int
+				CheckedIn int `json:"checked_in"`
+			}
+			RSVPs map[string]int `json:"rsvps"`
+		}
+		if err := json.Unmarshal(got.body, &s); err != nil || s.Counters.Going != c.going || s.Counters.CheckedIn != c.in || s.RSVPs["confirmed"] != c.answer {
+			t.Errorf("%s: %s, %v; want %d going, %d inside, %d answers", c.query, got.body, err, c.going, c.in, c.answer)
+		}
+	}
+}
+
 func stamp(at time.Time) string { return url.QueryEscape(at.Format(time.RFC3339Nano)) }
 
 // Whoever changes the log is found out, whatever they change; the triggers

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/id"
@@ -102,9 +104,11 @@ func show(m *contract.Envelope) (logged, error) {
 	return out, err
 }
 
+// stateAt adds up the messages that were true and known by then. Each brings
+// what it changed and no more: one that was recorded late (a scan of an offline
+// device, an offer that ran out) carries counters of when it was recorded.
 func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) error {
 	out := state{RSVPs: map[string]int{}}
-	status := map[string]string{}
 	err := a.eachMessage(c.Request.Context(), eventID, func(m *contract.Envelope) error {
 		if asOf != nil && m.ValidAt.After(*asOf) || knownAt != nil && m.RecordedAt.After(*knownAt) {
 			return nil
@@ -112,12 +116,13 @@ func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) 
 		out.Version = m.Version
 		if contract.AboutOf(m.Type) == contract.AboutEvent {
 			e, err := m.Event()
-			out.Event, out.Counters = &e.Event, e.Counters
+			out.Event, out.Counters.Capacity = &e.Event, e.Counters.Capacity
 			return err
 		}
 		r, err := m.RSVP()
-		out.Counters = r.Counters
-		status[r.RSVP.ID] = r.RSVP.Status
+		rsvp.Move(&out.Counters, &r)
+		out.RSVPs[r.Before.Status]--
+		out.RSVPs[r.RSVP.Status]++
 		return err
 	})
 	if err != nil {
@@ -126,9 +131,7 @@ func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) 
 	if out.Version == 0 {
 		return errNotYet
 	}
-	for _, s := range status {
-		out.RSVPs[s]++
-	}
+	maps.DeleteFunc(out.RSVPs, func(status string, n int) bool { return status == "" || n == 0 })
 	c.JSON(http.StatusOK, out)
 	return nil
 }

@@ -153,4 +153,15 @@ func Recount(capacity *int, rows []contract.RSVP) contract.Counters {
 	return b.Counters
 }
 
+// Move brings the counters after what one message tells of an RSVP: what it
+// was is taken away, what it is added. Messages that are left out leave no
+// trace, so this tells an event's counters as of a time, where a message's own
+// counters are those of when it was recorded.
+func Move(c *contract.Counters, m *contract.RSVPMessage) {
+	b := Book{Counters: *c}
+	b.count(m.Before, -1)
+	b.count(contract.Change{Status: m.RSVP.Status, PartySize: m.RSVP.PartySize, CheckedIn: m.RSVP.CheckedIn}, +1)
+	*c = b.Counters
+}
+
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
