@@ -1,8 +1,8 @@
 package rsvp
 
 import (
-	"bytes"
-	"encoding/json"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Opt is a member of a JSON object that may be missing (Set is false), null
@@ -15,15 +15,13 @@ type Opt[T any] struct {
 // Some is a member that is there.
 func Some[T any](v T) Opt[T] { return Opt[T]{Set: true, Value: &v} }
 
-// UnmarshalJSON is called for null as well, but not for a missing member. It is
-// strict by itself: the strictness of the decoder outside does not reach here.
-func (o *Opt[T]) UnmarshalJSON(b []byte) error {
+// UnmarshalJSONFrom is called for null as well, but not for a missing member. The decoder's strictness reaches inside.
+func (o *Opt[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	o.Set, o.Value = true, nil
-	if string(b) == "null" {
-		return nil
-	}
-	o.Value = new(T)
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	return d.Decode(o.Value)
+	return json.UnmarshalDecode(d, &o.Value)
+}
+
+// UnmarshalJSON is for encoding/json, which knows nothing of UnmarshalJSONFrom.
+func (o *Opt[T]) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, o, json.RejectUnknownMembers(true))
 }

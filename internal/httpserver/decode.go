@@ -2,17 +2,17 @@ package httpserver
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/turnout-events/turnout/internal/fault"
 )
@@ -60,27 +60,21 @@ func DecodeBody(c *gin.Context, body []byte, v any) error {
 	return Strict(body, v)
 }
 
-// Strict is DecodeJSON for bytes that were read already.
+// Strict is DecodeJSON for bytes that were read already. encoding/json takes "NAME" for name and the last of two members
+// of one name, so what a proxy or a log read and what was decided here could differ; this decoder refuses both.
 func Strict(body []byte, v any) error {
-	if len(bytes.TrimSpace(body)) == 0 {
+	trimmed := bytes.TrimSpace(body)
+	if len(trimmed) == 0 {
 		return errMalformed.Detailf("The body is empty.")
 	}
-	if string(bytes.TrimSpace(body)) == "null" { // Decode would leave v as it is
+	if string(trimmed) == "null" { // which would leave v empty
 		return fault.ErrInvalid.Detailf("The body is null, wants an object.")
-	}
-	if !utf8.Valid(body) {
-		return errMalformed.Detailf("The body is not UTF-8.") // encoding/json would replace what it cannot read
 	}
 	if holdsNUL(body) {
 		return fault.ErrInvalid.Detailf("A text holds a NUL character.") // which no store of text takes
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
+	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
 		return explainJSON(body, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errMalformed.Detailf("There is more after the JSON value, at byte %d.", d.InputOffset())
 	}
 	return nil
 }
@@ -99,27 +93,30 @@ func checkContentType(header string) error {
 	return nil
 }
 
-// explainJSON makes a fault of encoding/json's error.
+// explainJSON makes a fault of the decoder's error.
 func explainJSON(body []byte, err error) error {
-	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
+	var syntax *jsontext.SyntacticError
+	var wrong *json.SemanticError
 	switch {
-	case errors.As(err, &syntax):
-		line, column := locate(body, syntax.Offset)
-		return errMalformed.Detailf("%s at line %d, column %d.", syntax.Error(), line, column)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return errMalformed.Detailf("The JSON value ends too early.")
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		return fault.ErrInvalid.About(fault.Field{Pointer: string(syntax.JSONPointer), Detail: "is there twice"})
+	case errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF):
+		line, column := locate(body, syntax.ByteOffset)
+		return errMalformed.Detailf("%v at line %d, column %d.", syntax.Err, line, column)
 	case errors.As(err, &wrong):
-		pointer := "/" + strings.ReplaceAll(wrong.Field, ".", "/")
-		if wrong.Field == "" {
-			pointer = ""
-		}
-		return fault.ErrInvalid.About(fault.Field{Pointer: pointer, Detail: fmt.Sprintf("is %s, wants %s", valueWord(wrong.Value), typeWord(wrong))})
+		return fault.ErrInvalid.About(fault.Field{Pointer: string(wrong.JSONPointer), Detail: complaint(wrong)})
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return fault.ErrInvalid.About(fault.Field{Pointer: pointerTo(body, name), Detail: "unknown field"})
+	return errMalformed.Detailf("The JSON value ends too early.").Because(err)
+}
+
+// complaint is about the value at a pointer.
+func complaint(wrong *json.SemanticError) string {
+	switch {
+	case errors.Is(wrong.Err, json.ErrUnknownName):
+		return "unknown field"
+	case wrong.Err == nil, errors.Is(wrong.Err, strconv.ErrRange), errors.Is(wrong.Err, strconv.ErrSyntax):
+		return "is " + valueWord(wrong) + ", wants " + typeWord(wrong.GoType)
 	}
 	// An UnmarshalJSON or UnmarshalText of the target: its words are meant for the client.
-	return fault.ErrInvalid.Detailf("%s", strings.TrimPrefix(err.Error(), "json: ")).Because(err)
+	return wrong.Err.Error()
 }

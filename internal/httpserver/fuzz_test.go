@@ -3,6 +3,7 @@ package httpserver_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func FuzzStrict(f *testing.F) {
 		``, `{}`, `null`, `[]`, `"x"`, `{"name":"Ada","n":3,"venue":{"lat":1.5},"tags":[{"id":"a"}],"at":"2026-05-01T12:00:00Z"}`,
 		`{"name":1}`, `{"n":1.5}`, `{"n":1e400}`, `{"venue":{"x/y~z":1}}`, `{"tags":[{"id":"a"},{"ID":1}]}`, `{"at":"soon"}`, `{"name":"\u0000"}`,
 		`{"name":"\\u0000"}`, "{\"name\":\"\xff\"}", `{} {}`, `{"name":"a`, strings.Repeat(`[`, 20_000), `{"NAME":"a","name":"b"}`,
+		`{"name":"a","name":"b"}`, `{"tags":[{"id":"a","\u0069d":"b"}]}`, `{"name":"\ud800"}`, `{"n":1e3}`, `{"n":-0}`, "\ufeff{}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -38,6 +40,15 @@ func FuzzStrict(f *testing.F) {
 			if !json.Valid(body) || bytes.TrimSpace(body)[0] != '{' || strings.Contains(v.Name, "\x00") {
 				t.Errorf("taken: %q", body)
 			}
+			var names map[string]json.RawMessage
+			if err := json.Unmarshal(body, &names); err != nil || len(names) != members(t, body) {
+				t.Errorf("a name is there twice: %q", body)
+			}
+			for name := range names {
+				if !slices.Contains([]string{"name", "n", "venue", "tags", "at"}, name) {
+					t.Errorf("%q was taken for a member in %q", name, body)
+				}
+			}
 			return
 		}
 		refusal := fault.As(err)
@@ -50,4 +61,23 @@ func FuzzStrict(f *testing.F) {
 			}
 		}
 	})
+}
+
+// members counts those of the outer object.
+func members(t *testing.T, body []byte) (n int) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(body))
+	if _, err := d.Token(); err != nil {
+		t.Fatal(err)
+	}
+	for ; d.More(); n++ {
+		var value json.RawMessage
+		if _, err := d.Token(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Decode(&value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
 }

@@ -2,18 +2,20 @@ package httpserver
 
 import (
 	"bytes"
-	"encoding/json"
 	"reflect"
-	"strconv"
-	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // typeWord names the wanted type in JSON's words.
-func typeWord(err *json.UnmarshalTypeError) string {
-	if err.Type == nil {
+func typeWord(t reflect.Type) string {
+	if t == nil {
 		return "another type"
 	}
-	switch err.Type.Kind() {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return typeWord(t.Elem())
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:
@@ -32,17 +34,29 @@ func typeWord(err *json.UnmarshalTypeError) string {
 	}
 }
 
-// valueWord names what came; encoding/json says "string", "number 1.5", "bool", "array" or "object".
-func valueWord(value string) string {
-	switch {
-	case value == "bool":
+// valueWord names what came.
+func valueWord(err *json.SemanticError) string {
+	switch err.JSONKind {
+	case jsontext.KindTrue, jsontext.KindFalse:
 		return "true or false"
-	case value == "array" || value == "object":
-		return "an " + value
+	case jsontext.KindString:
+		return "a string"
+	case jsontext.KindNumber:
+		if len(err.JSONValue) > 0 && len(err.JSONValue) <= longNumber {
+			return "a number " + string(err.JSONValue)
+		}
+		return "a number"
+	case jsontext.KindBeginArray, jsontext.KindEndArray:
+		return "an array"
+	case jsontext.KindBeginObject, jsontext.KindEndObject:
+		return "an object"
 	default:
-		return "a " + value
+		return "null"
 	}
 }
+
+// longNumber is in digits: a longer one is not said again.
+const longNumber = 40
 
 // holdsNUL finds the escape \u0000, whose backslash is not itself escaped. A raw NUL is a syntax error in JSON.
 func holdsNUL(body []byte) bool {
@@ -62,51 +76,8 @@ func holdsNUL(body []byte) bool {
 	}
 }
 
+// locate counts from 1; offset is of the byte that is wrong.
 func locate(body []byte, offset int64) (line, column int) {
-	before := body[:min(int64(len(body)), max(offset-1, 0))]
+	before := body[:min(int64(len(body)), max(offset, 0))]
 	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
-}
-
-// pointerTo finds the first member called name and gives its RFC 6901 pointer: encoding/json names an unknown field
-// but not where it is. The same name may be known further up; a guess at the first is still a help.
-func pointerTo(body []byte, name string) string {
-	d := json.NewDecoder(bytes.NewReader(body))
-	if pointer, ok := find(d, "", name); ok {
-		return pointer
-	}
-	return "/" + escape(name)
-}
-
-func find(d *json.Decoder, at, name string) (string, bool) {
-	token, err := d.Token()
-	if err != nil {
-		return "", false
-	}
-	open, ok := token.(json.Delim)
-	if !ok {
-		return "", false
-	}
-	for i := 0; d.More(); i++ {
-		child := at + "/" + strconv.Itoa(i)
-		if open == '{' {
-			key, err := d.Token()
-			if err != nil {
-				return "", false
-			}
-			text, _ := key.(string)
-			child = at + "/" + escape(text)
-			if text == name {
-				return child, true
-			}
-		}
-		if pointer, ok := find(d, child, name); ok {
-			return pointer, true
-		}
-	}
-	_, _ = d.Token() // the closing delimiter
-	return "", false
-}
-
-func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
