@@ -22,24 +22,30 @@ var (
 // serveHere runs every role in this process until the test ends.
 func (w *world) serveHere() {
 	w.t.Helper()
+	w.t.Cleanup(w.serveUntil())
+}
+
+// serveUntil runs every role in this process until stop is called.
+func (w *world) serveUntil() (stop func()) {
+	w.t.Helper()
 	s, err := newSystem(w.env, w.t.Output())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(w.t.Context())
+	ctx, cancel := context.WithCancel(w.t.Context())
 	if err := s.addAll(ctx); err != nil {
-		stop()
+		cancel()
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
-	w.t.Cleanup(func() {
-		stop()
+	w.ready()
+	return func() {
+		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			w.t.Errorf("the roles did not stop in order: %v", err)
 		}
-	})
-	w.ready()
+	}
 }
 
 // ready waits until every role says so.

@@ -37,6 +37,7 @@ func subcommands() []subcommand {
 		{"mail", "mail check DOMAIN: the DNS records that a sender's domain needs", mailTool},
 		{"dlq", "list, show and redrive dead letters", dlq},
 		{"rebuild", "fill a read store, or one event of it, from the log", rebuild},
+		{"erasures", "after a restore of Postgres: erase again who was erased since the backup", erasures},
 		{"seed", "load events and answers through the API", runSeed},
 		{"verify", "audit the log, the rows and every store; with --oracle FILE, the search; with --analytics, the figures", verify},
 	}

@@ -179,13 +179,15 @@ type storeErased struct {
 var where = []storeErased{
 	{"postgres", "the data keys were destroyed; the HMAC of the address was removed", "at once"},
 	{"postgres log", "holds ciphertext that nothing can open any more", "at once"},
+	{"postgres stored answers", "repeats of a request get them; sealed, without name and address, and forgotten", "24 hours"},
 	{"kafka", "holds ciphertext that nothing can open any more", "at once"},
 	{"elasticsearch guestlist", "the names were replaced by a placeholder", "seconds"},
 	{"elasticsearch listing, facts", "never held personal data", "at once"},
 	{"redis", "never held personal data", "at once"},
 	{"notifier", "mail that is planned is voided; what is kept is ciphertext", "seconds"},
+	{"notifier suppression list", "keeps a keyed hash of an address that wants no mail, so that none goes there", "kept"},
 	{"caches of data keys", "expire", "60 seconds"},
-	{"backups", "hold the key as long as they are kept; who restores one erases again first, by the runbook", "at a restore"},
+	{"backups", "hold the key as long as they are kept; who restores one erases again first (turnout erasures replay)", "at a restore"},
 }
 
 // erasePersonal erases one answer after the other, each under its event's

@@ -13,6 +13,9 @@ import (
 type EraseRSVP struct {
 	RSVPID string
 	Reason string
+	// Withdrawn says, after a restore, that the guest had given the seat back
+	// when this was first erased: then it is given back whatever the hour.
+	Withdrawn bool
 }
 
 // Needs of the command.
@@ -46,7 +49,7 @@ func (c *EraseRSVP) leaves(r *contract.RSVP, start, now time.Time) bool {
 	case pending, waitlisted, offered:
 		return true
 	case confirmed, maybe:
-		return now.Before(start) && r.CheckedIn == 0
+		return (c.Withdrawn || now.Before(start)) && r.CheckedIn == 0
 	}
 	return false
 }

@@ -54,6 +54,19 @@ func TestErasing(t *testing.T) {
 			t.Fatal(show(w.counters))
 		}
 	})
+	t.Run("after a restore a seat that was given back is given back again", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 3)
+		w.going(1, "a", "b", "in")
+		w.must(&CheckIn{RSVPID: "in"}, member)
+		w.now = w.event.EndsAt.AddDate(0, 0, 1)
+		w.must(&EraseRSVP{RSVPID: "a", Withdrawn: true}, system)
+		w.must(&EraseRSVP{RSVPID: "b"}, system)
+		w.must(&EraseRSVP{RSVPID: "in", Withdrawn: true}, system) // was inside: stays counted
+		w.status("a", cancelled)
+		w.status("b", confirmed)
+		w.status("in", confirmed)
+	})
 	t.Run("in the batch in which it was made no key is left", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 3)
