@@ -94,7 +94,10 @@ func (a *API) giveFeedback(c *gin.Context) error {
 	return a.decide(c, by, body, command)
 }
 
-const maxSurvey = 20
+const (
+	maxSurvey  = 20 // answers
+	maxChoices = 50 // of one of them, as of a question of the form
+)
 
 // checkSurvey bounds answers that no list of questions bounds.
 func checkSurvey(answers map[string]contract.Answer) error {
@@ -108,8 +111,8 @@ func checkSurvey(answers map[string]contract.Answer) error {
 		if err := checkText("/answers/"+name+"/text", given.Text, maxComment); err != nil {
 			return err
 		}
-		if len(given.Choices) > maxSurvey {
-			return tooMany("/answers/"+name+"/choices", maxSurvey)
+		if len(given.Choices) > maxChoices {
+			return tooMany("/answers/"+name+"/choices", maxChoices)
 		}
 		for _, choice := range given.Choices {
 			if err := checkText("/answers/"+name+"/choices", choice, maxReason); err != nil {
