@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +46,7 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.mailIsCounted(events[0])
 	if len(report.Differ) > 0 || report.Organizations != 1 || report.Events != 3 || report.Figures == 0 {
 		t.Errorf("%+v", report)
 	}
@@ -64,9 +67,33 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(report.Differ, func(d string) bool { return len(d) > 0 }) {
-		t.Error("a forged fact is not found")
+	for _, forged := range []string{"answers", "mail of organization"} {
+		if !slices.ContainsFunc(report.Differ, func(d string) bool { return strings.Contains(strings.ToLower(d), forged) }) {
+			t.Errorf("what is forged in %s is not found: %v", forged, report.Differ)
+		}
 	}
+}
+
+// mailIsCounted: what the notifier sent shows in the event's figures.
+func (w *world) mailIsCounted(event string) {
+	w.t.Helper()
+	testkit.Eventually(w.t, 20*time.Second, 100*time.Millisecond, func() error {
+		var got struct {
+			Mail []struct {
+				Kind       string
+				Sent, Void int
+			}
+		}
+		w.want(200, "GET", "/v1/events/"+event+"/analytics", nil).decode(w.t, &got)
+		sent, void := 0, 0
+		for _, m := range got.Mail {
+			sent, void = sent+m.Sent, void+m.Void
+		}
+		if sent < 6 || void == 0 { // eight answers; reminders of those who cancelled
+			return fmt.Errorf("mail: %+v", got.Mail)
+		}
+		return nil
+	})
 }
 
 func forge(t *testing.T, es *elastic.Client, org, event string) error {
@@ -74,6 +101,8 @@ func forge(t *testing.T, es *elastic.Client, org, event string) error {
 	results, err := es.Bulk(t.Context(), []elastic.Op{{Index: document.Facts, ID: "forged", Doc: document.Fact{
 		EventID: event, OrganizationID: org, Type: contract.RSVPConfirmedV1, Status: contract.StatusConfirmed, First: true, PartySize: 1,
 		At: time.Now(), ValidAt: time.Now(), Payload: []byte("{}"),
+	}}, {Index: document.Outcomes, ID: "forged", Doc: document.Outcome{
+		EventID: event, OrganizationID: org, Kind: "reminder", Channel: "mail", State: "bounced", FinishedAt: new(time.Time),
 	}}})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/notifier/outcome"
 	"github.com/turnout-events/turnout/projector"
 )
 
@@ -126,6 +127,11 @@ func refill(ctx context.Context, stdout, stderr io.Writer) error {
 	p := newRate(stderr, "log")
 	n, err := relay.Refill(ctx, pool, out, p.show)
 	p.end()
+	if err == nil {
+		p = newRate(stderr, "outcomes")
+		_, err = outcome.Refill(ctx, pool, out, p.show)
+		p.end()
+	}
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -113,7 +114,7 @@ func compareAnalytics(ctx context.Context, s settings, wait time.Duration, log *
 	stores := reader.NewStores(es, rd, log)
 	var report *analyticsReport
 	for until := time.Now().Add(wait); ; {
-		if err := es.Refresh(ctx, document.Facts); err != nil {
+		if err := errors.Join(es.Refresh(ctx, document.Facts), es.Refresh(ctx, document.Outcomes)); err != nil {
 			return nil, err
 		}
 		if report, err = compareOnce(ctx, pool, stores); err != nil || len(report.Differ) == 0 || time.Now().After(until) {
@@ -180,7 +181,7 @@ func compareOnce(ctx context.Context, pool *pgxpool.Pool, stores *reader.Stores)
 	for k, want := range byDay {
 		r.compare("day "+k.part+" of "+k.org, reader.Flow{}, want)
 	}
-	return r, nil
+	return r, r.compareMails(ctx, pool, stores)
 }
 
 func counted(ctx context.Context, pool *pgxpool.Pool, by string) (map[flowKey]reader.Flow, error) {

@@ -64,6 +64,10 @@ func (a *API) overview(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	mails, err := a.Stores.Mails(c.Request.Context(), q)
+	if err != nil {
+		return err
+	}
 	return sendPrivate(c, struct {
 		reader.Flow
 		Events      int      `json:"events"`
@@ -71,7 +75,9 @@ func (a *API) overview(c *gin.Context) error {
 		SeatsTaken  int      `json:"seats_taken"`
 		Utilization *float64 `json:"utilization"`
 		NoShowRate  *float64 `json:"no_show_rate"`
-	}{flow, len(usage), seatsOf(usage), takenOf(usage), reader.Ratio(takenOf(usage), seatsOf(usage)), noShows(usage)})
+
+		Mail []reader.Mails `json:"mail"`
+	}{flow, len(usage), seatsOf(usage), takenOf(usage), reader.Ratio(takenOf(usage), seatsOf(usage)), noShows(usage), mails})
 }
 
 func seatsOf(usage []reader.Usage) (n int) {
@@ -176,10 +182,15 @@ func (a *API) eventAnalytics(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	mails, err := a.Stores.Mails(ctx, q)
+	if err != nil {
+		return err
+	}
 	return sendPrivate(c, struct {
 		EventID string `json:"event_id"`
 		reader.Flow
 		Days []reader.Day `json:"answers_over_time"`
 		reader.EventFigures
-	}{e.ID, flow, days, figures})
+		Mail []reader.Mails `json:"mail"`
+	}{e.ID, flow, days, figures, mails})
 }

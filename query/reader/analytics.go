@@ -18,7 +18,10 @@ type Range struct {
 	Zone     *time.Location
 }
 
-func (r Range) filter() []any {
+func (r Range) filter() []any { return r.of("at") }
+
+// of filters by a field.
+func (r Range) of(field string) []any {
 	if r.From == nil && r.To == nil {
 		return nil
 	}
@@ -29,7 +32,7 @@ func (r Range) filter() []any {
 	if r.To != nil {
 		span["lt"] = stamp(*r.To)
 	}
-	return []any{object{"range": object{"at": span}}}
+	return []any{object{"range": object{field: span}}}
 }
 
 // Flow counts transitions, each message once. docs/analytics.md defines the

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
@@ -85,15 +87,10 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 	p := Page{Items: make([]Found, 0, len(r.Hits)), Total: r.Total, Fuzzy: at.Fuzzy && r.Total > 0}
 	hits := r.Hits[:min(len(r.Hits), s.Limit)]
 	for _, hit := range hits {
-		var doc struct {
-			Event   json.RawMessage   `json:"event"`
-			Seats   contract.Counters `json:"seats"`
-			Version int64             `json:"version"`
+		found, err := foundOf(hit)
+		if err != nil {
+			return p, err
 		}
-		if err := json.Unmarshal(hit.Source, &doc); err != nil {
-			return p, fmt.Errorf("listing document %s: %w", hit.ID, err)
-		}
-		found := Found{ID: hit.ID, Raw: doc.Event, Seats: doc.Seats, Version: doc.Version}
 		if s.Sort == SortDistance && len(hit.Sort) > 0 {
 			if m, err := strconv.ParseFloat(string(hit.Sort[0]), 64); err == nil {
 				d := m / 1000
@@ -111,6 +108,27 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 		p.NextCursor, err = at.encode()
 	}
 	return p, err
+}
+
+// foundOf takes a listing document apart; its event goes on as it is.
+func foundOf(hit elastic.Hit) (Found, error) {
+	found := Found{ID: hit.ID}
+	var err error
+	gjson.ParseBytes(hit.Source).ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "event":
+			found.Raw = json.RawMessage(v.Raw)
+		case "seats":
+			err = json.Unmarshal([]byte(v.Raw), &found.Seats)
+		case "version":
+			found.Version = v.Int()
+		}
+		return true
+	})
+	if err != nil {
+		return found, fmt.Errorf("listing document %s: %w", hit.ID, err)
+	}
+	return found, nil
 }
 
 func countsOf(aggregations map[string]json.RawMessage) (map[string]map[string]int64, error) {
