@@ -21,7 +21,9 @@ type batch struct {
 
 	events      map[string]*notice.Event
 	guests      map[string]*notice.Guest
-	stored      map[string]bool // guests that had a row before this batch
+	stored      map[string]bool            // guests that had a row before this batch
+	devices     map[string][]notice.Device // of guests that had a row, by RSVP
+	erased      []string
 	dirtyEvents map[string]bool
 	dirtyGuests []string
 	adds        []*notice.Notice
@@ -81,7 +83,7 @@ func (b *batch) load(ctx context.Context, envelopes []*contract.Envelope) error 
 	for id := range b.guests {
 		b.stored[id] = true
 	}
-	return nil
+	return b.loadDevices(ctx)
 }
 
 func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
@@ -166,11 +168,10 @@ func (b *batch) take(ctx context.Context, p Plan) error {
 		b.void(v)
 	}
 	for i := range p.Add {
-		n := &p.Add[i]
-		b.adds = append(b.adds, n)
-		b.byGuest[n.RSVPID] = append(b.byGuest[n.RSVPID], n)
-		b.added[n.Kind]++
-		b.dueNow = b.dueNow || !n.DueAt.After(b.now)
+		b.add(&p.Add[i])
+		for _, push := range alsoTo(b.devices[p.Add[i].RSVPID], p.Add[i]) {
+			b.add(&push)
+		}
 	}
 	if len(p.Fan) == 0 {
 		return nil
@@ -183,10 +184,24 @@ func (b *batch) take(ctx context.Context, p Plan) error {
 		if err != nil {
 			return err
 		}
+		if f.Like.Kind.Pushed() {
+			pushes, err := b.tx.FanPush(ctx, f.Like, f.Statuses, f.Reminders, f.Updates)
+			if err != nil {
+				return err
+			}
+			planned += pushes
+		}
 		b.added[f.Like.Kind] += int(planned)
 		b.dueNow = b.dueNow || !f.Like.DueAt.After(b.now)
 	}
 	return nil
+}
+
+func (b *batch) add(n *notice.Notice) {
+	b.adds = append(b.adds, n)
+	b.byGuest[n.RSVPID] = append(b.byGuest[n.RSVPID], n)
+	b.added[n.Kind]++
+	b.dueNow = b.dueNow || !n.DueAt.After(b.now)
 }
 
 // void takes back what this batch planned, and what was planned before it.
@@ -240,7 +255,14 @@ func (b *batch) saveSeen(ctx context.Context) error {
 	guests := make([]*notice.Guest, 0, len(b.dirtyGuests))
 	for _, id := range b.dirtyGuests {
 		guests = append(guests, b.guests[id])
+		if b.guests[id].Erased && b.stored[id] {
+			b.erased = append(b.erased, id)
+		}
 	}
+	if err := b.tx.ForgetDevices(ctx, b.erased); err != nil {
+		return err
+	}
+	b.erased = nil
 	if err := b.tx.SaveGuests(ctx, guests); err != nil {
 		return err
 	}

@@ -179,6 +179,9 @@ func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.
 		return job{}, false
 	}
 	p, reason, err := open(x.Guest, keys)
+	if x.Notice.Channel == notice.ChannelPush && err == nil && (reason == "" || reason == VoidNoAddress) {
+		reason, err = "", openDevice(x.Device, keys)
+	}
 	switch {
 	case err != nil:
 		d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)

@@ -32,6 +32,7 @@ import (
 	"github.com/turnout-events/turnout/notifier/mail"
 	"github.com/turnout-events/turnout/notifier/outcome"
 	"github.com/turnout-events/turnout/notifier/pgstore"
+	"github.com/turnout-events/turnout/notifier/push"
 	"github.com/turnout-events/turnout/notifier/webhook"
 )
 
@@ -43,6 +44,7 @@ type Config struct {
 	// PublicURL is the origin of the pages, as guests reach it: mail links to it.
 	PublicURL string `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
 	Mail      mail.Config
+	Push      push.Config
 	// Workers is how many mails go at the same time.
 	Workers int `env:"TURNOUT_NOTIFIER_WORKERS" envDefault:"4"`
 	// Tick is how often due notices are looked for; 10 ms to 500 ms.
@@ -101,6 +103,7 @@ type Notifier struct {
 	store   *pgstore.Store
 	metrics *metrics
 	mail    *deliverer
+	push    *deliverer // nil: no key is set
 	hooks   *hooks
 	relay   *outcome.Relay
 	server  *httpserver.Server
@@ -151,6 +154,10 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 		holder: holder, workers: cfg.Workers, lease: cfg.Lease, wake: make(chan struct{}, 1),
 		recorded: n.relay.Wake,
 	}
+	var vapid string
+	if n.push, vapid, err = n.newPush(cfg, n.mail); err != nil {
+		return nil, err
+	}
 	n.hooks = &hooks{
 		store: n.store, client: webhook.NewClient(cfg.PrivateWebhooks), ring: deps.Ring, clock: deps.Clock, log: deps.Log,
 		wake: make(chan struct{}, 1),
@@ -159,10 +166,15 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 		Role: "notifier", Addr: cfg.Addr, OpsAddr: cfg.OpsAddr, AddrSetting: "TURNOUT_NOTIFIER_ADDR",
 		OpsSetting: "TURNOUT_NOTIFIER_OPS_ADDR", Registry: deps.Registry,
 	}, deps.Log)
+	guests, err := httpapi.NewGuests(deps.Ring)
+	if err != nil {
+		return nil, err
+	}
 	api := &httpapi.API{
 		Store: n.store, Verifier: deps.Verifier, Keys: deps.Keys, Links: links, Now: deps.Clock.Now, Log: deps.Log,
 		MessageID: func(noticeID string) string { return noticeID }, HourlyLimit: cfg.HourlyLimit, Wake: n.wake, BounceToken: cfg.BounceToken,
 		Ring: deps.Ring, PrivateWebhooks: cfg.PrivateWebhooks, WakeHooks: n.hooks.poke,
+		Guests: guests, VAPIDKey: vapid, PrivatePush: cfg.Push.Private,
 	}
 	if m, ok := channel.(*mail.Channel); ok {
 		api.MessageID = m.MessageID
@@ -206,7 +218,12 @@ func (n *Notifier) Server() *httpserver.Server { return n.server }
 func (n *Notifier) AddOps(guard gin.HandlerFunc) { n.api.OpsRoutes(n.server.Ops(), guard) }
 
 // wake looks for due notices now, not with the next tick.
-func (n *Notifier) wake() { n.mail.poke() }
+func (n *Notifier) wake() {
+	n.mail.poke()
+	if n.push != nil {
+		n.push.poke()
+	}
+}
 
 // Run consumes, ticks, delivers and serves until ctx ends. It stops in that
 // order: no plans any more, no ticks, what is under way is sent and recorded.
@@ -218,6 +235,9 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return n.server.Run(ctx) })
 	group.Go(func() error { return n.mail.run(ctx) })
+	if n.push != nil {
+		group.Go(func() error { return n.push.run(ctx) })
+	}
 	group.Go(func() error { return n.hooks.run(ctx) })
 	group.Go(func() error { return n.relay.Run(ctx) })
 	group.Go(func() error {

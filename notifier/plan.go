@@ -176,7 +176,7 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 		return VoidErased, false
 	case ev == nil || !ev.Known:
 		return VoidUnknownEvent, false
-	case d.Suppressed != "":
+	case d.Suppressed != "" && n.Channel == notice.ChannelMail:
 		return VoidSuppressed, false
 	case d.Unsubscribed && n.Kind.Optional():
 		return VoidUnsubscribed, false
@@ -187,6 +187,11 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 	case ev.Body.Status == contract.EventCancelled && n.Kind != notice.EventCancelled && n.Kind != notice.ManageLink &&
 		n.Kind != notice.Announcement:
 		return VoidCancelled, false
+	}
+	if n.Channel == notice.ChannelPush {
+		if reason, ok := pushUseful(d); !ok {
+			return reason, false
+		}
 	}
 	switch n.Kind {
 	case notice.Reminder:

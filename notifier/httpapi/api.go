@@ -47,6 +47,11 @@ type API struct {
 	Ring            *seal.Keyring
 	PrivateWebhooks bool
 	WakeHooks       func()
+	Guests
+	// VAPIDKey is what browsers subscribe with; empty: there is no push.
+	// PrivatePush lets push services be anywhere.
+	VAPIDKey    string
+	PrivatePush bool
 	// Wake has due notices looked for at once.
 	Wake func()
 }
@@ -64,6 +69,10 @@ func (a *API) Routes(e *gin.Engine) {
 	e.POST("/v1/webhooks/:webhook/rotate", a.rotateWebhook)
 	e.POST("/v1/webhooks/:webhook/redeliver", a.redeliver)
 	e.GET("/v1/webhooks/:webhook/deliveries", a.listDeliveries)
+	e.GET("/v1/push-key", a.pushKey)
+	e.POST("/v1/push-subscriptions", a.addDevice)
+	e.GET("/v1/push-subscriptions", a.listDevices)
+	e.DELETE("/v1/push-subscriptions/:subscription", a.deleteDevice)
 	e.GET("/u/:token", a.showUnsubscribe)
 	e.POST("/u/:token", a.unsubscribe)
 }

@@ -19,7 +19,7 @@ const onTime = time.Minute
 // Load adds to claimed notices what is needed to write them, in one round
 // trip. Guests and events are shared by the deliveries that name them.
 func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time) ([]*notice.Delivery, error) {
-	var events, guests, orgs, answers, reminders, queued, announced []string
+	var events, guests, orgs, answers, reminders, queued, announced, devices []string
 	for i := range claimed {
 		n := &claimed[i]
 		events, guests, orgs = append(events, n.EventID), append(guests, n.RSVPID), append(orgs, n.OrganizationID)
@@ -35,6 +35,9 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		if n.Kind == notice.Waitlisted {
 			queued = append(queued, n.RSVPID)
 		}
+		if n.Detail.Subscription != "" {
+			devices = append(devices, n.Detail.Subscription)
+		}
 	}
 	var (
 		byEvent    map[string]*notice.Event
@@ -43,6 +46,7 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		superseded = map[string]bool{}
 		ahead      = map[string]int{}
 		words      = map[string][2]string{}
+		byDevice   = map[string]*notice.Device{}
 	)
 	b := &pgx.Batch{}
 	b.Queue(`SELECT `+eventColumns+` FROM notifier.event e WHERE e.id = ANY($1::uuid[])`, events).Query(func(rows pgx.Rows) (err error) {
@@ -86,6 +90,11 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 			return collectCounts(rows, ahead)
 		})
 	}
+	if len(devices) > 0 {
+		b.Queue(`SELECT `+deviceColumns+` FROM notifier.push_subscription s WHERE s.id = ANY($1::uuid[])`, devices).Query(func(rows pgx.Rows) error {
+			return collectDevices(rows, byDevice)
+		})
+	}
 	if len(announced) > 0 {
 		b.Queue(`SELECT id, subject, body FROM notifier.announcement WHERE id = ANY($1::uuid[])`, announced).Query(func(rows pgx.Rows) error {
 			var id, subject, body string
@@ -108,6 +117,7 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		out[i] = &notice.Delivery{
 			Notice: n, Event: byEvent[n.EventID], Guest: byGuest[n.RSVPID], Organization: byOrg[n.OrganizationID],
 			Ahead: ahead[n.RSVPID], Superseded: superseded[n.ID],
+			Device: byDevice[n.Detail.Subscription],
 		}
 	}
 	return out, nil
