@@ -6,6 +6,7 @@
 package elastic
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,6 +144,9 @@ type request interface {
 	Do(ctx context.Context, transport esapi.Transport) (*esapi.Response, error)
 }
 
+// raw takes an answer's bytes as they are.
+type raw []byte
+
 // do runs the request and decodes its answer into out, unless that is nil. The body is always read to its end and
 // closed, or the connection could not be used again.
 func (c *Client) do(ctx context.Context, op string, r request, out any) error {
@@ -163,11 +167,22 @@ func (c *Client) do(ctx context.Context, op string, r request, out any) error {
 	if out == nil {
 		return nil
 	}
-	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+	if err := decode(res.Body, out); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("elasticsearch %s: %w", op, ctx.Err())
 		}
 		return fmt.Errorf("elasticsearch %s: read answer: %w: %w", op, ErrUnavailable, err)
 	}
 	return nil
+}
+
+func decode(body io.Reader, out any) error {
+	all, ok := out.(*raw)
+	if !ok {
+		return json.NewDecoder(body).Decode(out)
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, 32<<10)) // a page of a listing; the length of a chunked answer is not told
+	_, err := buffer.ReadFrom(body)
+	*all = buffer.Bytes()
+	return err
 }

@@ -62,29 +62,6 @@ func (c *Client) Get(ctx context.Context, index, id string) (Doc, error) {
 	return doc, err
 }
 
-// Hit is a document found.
-type Hit struct {
-	ID        string              `json:"_id"`
-	Index     string              `json:"_index"`
-	Score     *float64            `json:"_score"`
-	Source    json.RawMessage     `json:"_source"`
-	Fields    json.RawMessage     `json:"fields"`
-	Sort      []json.RawMessage   `json:"sort"` // as received: a number keeps its digits in a cursor
-	Highlight map[string][]string `json:"highlight"`
-}
-
-// SearchResult is an answer to a search.
-type SearchResult struct {
-	Total        int64 // 0 when the body switched it off
-	TotalAtLeast bool  // Total is a lower bound
-	Hits         []Hit
-	Aggregations map[string]json.RawMessage
-	Suggest      map[string]json.RawMessage
-	PIT          string // the id to use next, when the search had one
-	Took         time.Duration
-	TimedOut     bool // some shards did not finish: the result is partial
-}
-
 // Search runs a body of the query DSL (anything encoding/json takes) on an alias or index; an empty one for a body with
 // a point in time. Failed shards are an error, not a shorter result.
 func (c *Client) Search(ctx context.Context, index string, body any) (SearchResult, error) {
@@ -97,29 +74,11 @@ func (c *Client) Search(ctx context.Context, index string, body any) (SearchResu
 	if index != "" {
 		r.Index = []string{c.Alias(index)}
 	}
-	var answer struct {
-		Took     int64  `json:"took"`
-		TimedOut bool   `json:"timed_out"`
-		PIT      string `json:"pit_id"`
-		Hits     struct {
-			Total *struct {
-				Value    int64  `json:"value"`
-				Relation string `json:"relation"`
-			} `json:"total"`
-			Hits []Hit `json:"hits"`
-		} `json:"hits"`
-		Aggregations map[string]json.RawMessage `json:"aggregations"`
-		Suggest      map[string]json.RawMessage `json:"suggest"`
-	}
+	var answer raw
 	if err := c.do(ctx, "search", r, &answer); err != nil {
 		return SearchResult{}, err
 	}
-	result := SearchResult{Hits: answer.Hits.Hits, Aggregations: answer.Aggregations, Suggest: answer.Suggest,
-		PIT: answer.PIT, Took: time.Duration(answer.Took) * time.Millisecond, TimedOut: answer.TimedOut}
-	if t := answer.Hits.Total; t != nil {
-		result.Total, result.TotalAtLeast = t.Value, t.Relation == "gte"
-	}
-	return result, nil
+	return searchResult(answer)
 }
 
 // Count counts the documents that match the query (nil: all) as of the last refresh.

@@ -135,7 +135,11 @@ func (a *API) search(c *gin.Context, q reader.Search, cursor string, public bool
 }
 
 func pageJSON(p reader.Page) ([]byte, error) {
-	out := make([]byte, 0, 4096)
+	size := 4096 // the facets
+	for _, f := range p.Items {
+		size += len(f.Raw) + 320 // its seats, version and distance
+	}
+	out := make([]byte, 0, size)
 	out = append(out, `{"items":[`...)
 	for i, f := range p.Items {
 		if i > 0 {
