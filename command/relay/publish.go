@@ -21,6 +21,7 @@ type row struct {
 	topic   int
 	since   time.Time
 	message contract.Envelope
+	ready   *message.Message // made while the batch before is on its way
 }
 
 // topics by the number in the outbox.
@@ -38,6 +39,7 @@ func scanRows(found pgx.Rows) ([]row, error) {
 			&m.RecordedAt, &m.Actor, &m.Reason, &m.Traceparent, &m.Payload, &m.Chain); err != nil {
 			return nil, err
 		}
+		r.ready = Message(m)
 		rows = append(rows, r)
 	}
 	return rows, found.Err()
@@ -65,7 +67,7 @@ func (r *Relay) publish(ctx context.Context, rows []row) (acked []row, err error
 		for i := range rows {
 			if rows[i].topic == topic {
 				some = append(some, rows[i])
-				m := Message(&rows[i].message)
+				m := rows[i].ready
 				m.SetContext(ctx) // a relay that is told to stop does not wait for a broker that is away
 				messages = append(messages, m)
 			}

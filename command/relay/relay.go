@@ -133,68 +133,48 @@ func (r *Relay) Run(ctx context.Context) error {
 	return r.disconnect()
 }
 
-// within publishes, and when ctx has ended waits no longer than drainWait: the client of Kafka takes no context and
-// may try for half a minute. What it still gets through is a repeat.
-func (r *Relay) within(ctx context.Context, rows []row) ([]row, error) {
-	type outcome struct {
-		acked []row
-		err   error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		acked, err := r.publish(ctx, rows)
-		done <- outcome{acked, err}
-	}()
-	select {
-	case o := <-done:
-		return o.acked, o.err
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(drainWait)
-	defer timer.Stop()
-	select {
-	case o := <-done:
-		return o.acked, o.err
-	case <-timer.C:
-		r.abandoned = true
-		return nil, errAbandoned
-	}
-}
-
-// drainWait leaves the process (process.DrainBound) time for the rest.
-const drainWait = 5 * time.Second
-
-var errAbandoned = errors.New("gave up on Kafka at the end")
-
-// serve makes pass after pass until ctx ends (nil) or the session fails.
+// serve makes pass after pass until ctx ends (nil) or the session fails. Behind a backlog the next rows are read while
+// Kafka takes the last ones.
 func (r *Relay) serve(ctx context.Context, s *session) error {
 	idle := newPause(r.cfg.PollMin, r.cfg.PollMax)
 	failed := newPause(100*time.Millisecond, 2*time.Second)
+	var sent *flight
 	for ctx.Err() == nil {
+		if sent != nil && !s.mayReadAhead(sent.rows, r.cfg.Batch) {
+			landed := r.land(ctx, s, sent, failed)
+			if sent = nil; !landed {
+				continue
+			}
+		}
 		rows, err := bounded(ctx, func(ctx context.Context) ([]row, error) {
+			if sent != nil {
+				return s.ahead(ctx, r.cfg.Batch, sent.rows)
+			}
 			if err := s.share(ctx, r.cfg.ShareEvery); err != nil {
 				return nil, err
 			}
 			r.owned.Store(s.bits())
 			return s.next(ctx, r.cfg.Batch)
 		})
-		if err != nil {
+		if sent != nil {
+			landed := r.land(ctx, s, sent, failed)
+			// After a failure what was read ahead is read again, behind what failed.
+			if sent = nil; err == nil && !landed {
+				continue
+			}
+		}
+		switch {
+		case err != nil:
 			return err
-		}
-		if len(rows) == 0 {
+		case len(rows) == 0:
 			idle.pause(ctx, r.woken)
-			continue
+		default:
+			idle.reset()
+			sent = r.launch(ctx, rows)
 		}
-		idle.reset()
-		acked, err := r.within(ctx, rows)
-		s.done(acked)
-		if err == nil {
-			failed.reset()
-			continue
-		}
-		r.metrics.failures.Inc()
-		r.log.WarnContext(ctx, "cannot publish", "messages", len(rows), "acknowledged", len(acked), "error", err)
-		failed.pause(ctx, nil)
+	}
+	if sent != nil {
+		r.land(ctx, s, sent, failed)
 	}
 	return s.forget(ctx)
 }

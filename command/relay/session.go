@@ -28,6 +28,7 @@ type session struct {
 	low    [pgstore.Shards]int64
 	high   [pgstore.Shards]int64
 	fence  fence
+	begun  time.Time // when the rows were last read from the first on
 }
 
 // fence tells when no transaction can commit a row with an id up to bound any more: when all that had an id of a
@@ -39,15 +40,24 @@ type fence struct {
 	bound [pgstore.Shards]int64
 }
 
+// settings of the session. Statistics of the outbox are of no use: it is empty or long, and its plans must be those of
+// a long one, which read it in the order of its index and stop at the limit.
+var settings = []string{
+	"SET enable_seqscan = off",
+	"SET enable_bitmapscan = off", // would read and sort the whole backlog for every batch
+	"SET enable_memoize = off",    // no two rows have the same message
+	"SET jit = off",               // compiled a plan of 2 ms for 10 ms, on estimates of what the settings above rule out
+	// A lost deletion makes repeats, which consumers bear; so no fsync for it.
+	"SET synchronous_commit = off",
+}
+
 func openSession(ctx context.Context, pool *pgxpool.Pool) (*session, error) {
 	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig.Copy())
 	if err != nil {
 		return nil, err
 	}
 	s := &session{conn: conn, acked: map[int][]int64{}}
-	// enable_seqscan: a plan made while the outbox is empty must not scan it when it is long.
-	// synchronous_commit: a lost deletion makes repeats, which consumers bear; so no fsync for it.
-	for _, sql := range []string{"SET enable_seqscan = off", "SET synchronous_commit = off"} {
+	for _, sql := range settings {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			s.close(ctx)
 			return nil, err
@@ -135,21 +145,56 @@ const (
 	selectSnapshot = `SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s`
 )
 
-// next deletes what is acknowledged and reads the next rows of every shard, in one round trip and one transaction.
+// next deletes what is acknowledged and reads the first rows of every shard, in one round trip and one transaction.
+// Nothing may be in flight.
 func (s *session) next(ctx context.Context, limit int) ([]row, error) {
 	if len(s.shards) == 0 {
 		return nil, nil
 	}
-	b := &pgx.Batch{}
-	s.queueDeletes(b)
 	var xmin, xmax int64
 	look := time.Since(s.fence.set) > time.Second
-	if look {
-		b.Queue(selectSnapshot).QueryRow(func(r pgx.Row) error { return r.Scan(&xmin, &xmax) })
+	rows, err := s.read(ctx, limit, s.low, func(b *pgx.Batch) {
+		if look {
+			b.Queue(selectSnapshot).QueryRow(func(r pgx.Row) error { return r.Scan(&xmin, &xmax) })
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
+	s.begun = time.Now()
+	s.raise(rows, look, xmin, xmax)
+	return rows, nil
+}
+
+// behindFor bounds how long a row waits that is committed late, with an id below those that were read already.
+const behindFor = 250 * time.Millisecond
+
+// mayReadAhead: there is a backlog, and the first rows were looked at not long ago.
+func (s *session) mayReadAhead(sent []row, limit int) bool {
+	return len(sent) >= limit && time.Since(s.begun) < behindFor
+}
+
+// ahead deletes what is acknowledged and reads the rows behind those in flight. It moves no low mark: what is in flight
+// may still fail and be read again. What it leaves out, because it was committed late, next reads.
+func (s *session) ahead(ctx context.Context, limit int, sent []row) ([]row, error) {
+	from := s.low
+	for _, r := range sent {
+		from[r.shard] = max(from[r.shard], r.id)
+	}
+	rows, err := s.read(ctx, limit, from, func(*pgx.Batch) {})
+	for _, r := range rows {
+		s.high[r.shard] = max(s.high[r.shard], r.id)
+	}
+	return rows, err
+}
+
+func (s *session) read(ctx context.Context, limit int, from [pgstore.Shards]int64, also func(*pgx.Batch)) ([]row, error) {
+	b := &pgx.Batch{}
+	s.queueDeletes(b)
+	also(b)
 	shards, low := make([]int16, len(s.shards)), make([]int64, len(s.shards))
 	for i, shard := range s.shards {
-		shards[i], low[i] = int16(shard), s.low[shard] //nolint:gosec // a shard is small
+		shards[i], low[i] = int16(shard), from[shard] //nolint:gosec // a shard is small
 	}
 	var rows []row
 	b.Queue(selectRows, shards, low, limit).Query(func(found pgx.Rows) (err error) {
@@ -160,7 +205,6 @@ func (s *session) next(ctx context.Context, limit int) ([]row, error) {
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
 	clear(s.acked)
-	s.raise(rows, look, xmin, xmax)
 	return rows, nil
 }
 
