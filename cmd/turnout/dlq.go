@@ -13,6 +13,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/internal/ops"
 	"github.com/turnout-events/turnout/projector"
@@ -22,8 +23,10 @@ const dlqUsage = `usage: turnout dlq ls [--group GROUP] [--json]
        turnout dlq show ID
        turnout dlq redrive ID | --all --group GROUP
 
-A dead letter is a message that a consumer group could never apply. Redriving
-hands it to that group's handler again, and to no other.
+A dead letter is a message that a consumer group could never apply: redriving
+hands it to that group's handler again, and to no other. Or it is a notification
+that was given up (refused for good three times, or for 24 hours), listed as
+group "notices": redriving sends it again.
 `
 
 // dlq lists, shows and redrives dead letters. It talks to Kafka and the stores
@@ -49,9 +52,15 @@ func dlq(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer s.close()
 	switch {
 	case args[0] == "ls" && f.NArg() == 0:
-		return dlqList(ctx, s.Kafka, *group, *limit, *asJSON, stdout)
+		return s.dlqList(ctx, *group, *limit, *asJSON, stdout)
+	case args[0] == "show" && f.NArg() == 1 && id.Valid(f.Arg(0)):
+		return s.showNotice(ctx, stdout, f.Arg(0))
 	case args[0] == "show" && f.NArg() == 1:
 		return dlqShow(ctx, s.Kafka, f.Arg(0), stdout)
+	case args[0] == "redrive" && f.NArg() == 1 && !*all && id.Valid(f.Arg(0)):
+		return s.resendNotices(ctx, stdout, f.Arg(0))
+	case args[0] == "redrive" && f.NArg() == 0 && *all && *group == groupNotices:
+		return s.resendNotices(ctx, stdout, "")
 	case args[0] == "redrive" && f.NArg() == 1 && !*all:
 		return s.redrive(ctx, stdout, f.Arg(0))
 	case args[0] == "redrive" && f.NArg() == 0 && *all && *group != "":
@@ -69,7 +78,7 @@ func dlq(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return errUsage
 }
 
-func dlqList(ctx context.Context, cfg kafkabus.Config, only string, limit int, asJSON bool, w io.Writer) error {
+func (s *system) dlqList(ctx context.Context, only string, limit int, asJSON bool, w io.Writer) error {
 	var names []string
 	for name := range contract.Groups() {
 		if only == "" || only == name {
@@ -79,13 +88,20 @@ func dlqList(ctx context.Context, cfg kafkabus.Config, only string, limit int, a
 	slices.Sort(names)
 	letters := []ops.Letter{}
 	for _, name := range names {
-		found, err := kafkabus.ReadDLQ(ctx, cfg, name, limit)
+		found, err := kafkabus.ReadDLQ(ctx, s.Kafka, name, limit)
 		if err != nil {
 			return err
 		}
 		for _, l := range found {
 			letters = append(letters, ops.LetterOf(l))
 		}
+	}
+	if only == "" || only == groupNotices {
+		notices, err := s.deadNotices(ctx, limit)
+		if err != nil {
+			return err
+		}
+		letters = append(letters, notices...)
 	}
 	if asJSON {
 		return json.NewEncoder(w).Encode(map[string]any{"items": letters})
@@ -118,32 +134,55 @@ func dlqShow(ctx context.Context, cfg kafkabus.Config, id string, w io.Writer) e
 
 // redrive builds the handlers without running them.
 func (s *system) redrive(ctx context.Context, w io.Writer, ids ...string) error {
-	p, err := s.projectorAlone(ctx)
-	if err != nil {
-		return err
-	}
 	failed := 0
-	for _, id := range ids {
-		group, _, _, err := kafkabus.ParseDeadLetterID(id)
+	for _, letter := range ids {
+		group, _, _, err := kafkabus.ParseDeadLetterID(letter)
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(p.Groups(), group) {
-			err = fmt.Errorf("group %s is redriven by its own role: POST /v1/ops/dlq/%s/redrive", group, id)
-		} else {
-			err = ops.Resend(ctx, s.Kafka, id, p.Redrive)
+		handle, err := s.redriver(ctx, group)
+		if err == nil {
+			err = ops.Resend(ctx, s.Kafka, letter, handle)
 		}
 		if err != nil {
 			failed++
-			_, _ = fmt.Fprintf(w, "%s  not redriven: %v\n", id, err)
+			_, _ = fmt.Fprintf(w, "%s  not redriven: %v\n", letter, err)
 			continue
 		}
-		_, _ = fmt.Fprintf(w, "%s  redriven\n", id)
+		_, _ = fmt.Fprintf(w, "%s  redriven\n", letter)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d not redriven", failed, len(ids))
 	}
 	return nil
+}
+
+// redriver gives the handler of a group, of the one role that has it.
+func (s *system) redriver(ctx context.Context, group string) (ops.Redrive, error) {
+	if handle, there := s.redrivers[group]; there {
+		return handle, nil
+	}
+	if s.redrivers == nil {
+		s.redrivers = map[string]ops.Redrive{}
+	}
+	if group == contract.GroupNotifier {
+		n, err := s.notifierAlone(ctx)
+		if err == nil {
+			s.redrivers[group] = n.Redrive
+		}
+		return s.redrivers[group], err
+	}
+	p, err := s.projectorAlone(ctx)
+	if err == nil && !slices.Contains(p.Groups(), group) {
+		err = fmt.Errorf("there is no consumer group %q", group)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range p.Groups() {
+		s.redrivers[name] = p.Redrive
+	}
+	return s.redrivers[group], nil
 }
 
 // projectorAlone is a projector that does not consume.

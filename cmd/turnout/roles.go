@@ -58,6 +58,8 @@ type system struct {
 	parts  []process.Part
 	opened []func()
 	wake   func(shard int) // the relay of this process, if there is one
+	// redrivers are the handlers of consumer groups for dead letters, as far as they were asked for.
+	redrivers map[string]ops.Redrive
 }
 
 // newSystem reads all settings. Each role is added by its method, and run runs
@@ -260,6 +262,7 @@ func (s *system) addNotifier(ctx context.Context) error {
 	guard := ops.Guard(s.OpsToken)
 	n.AddOps(guard)
 	n.Server().Ops().GET("/v1/ops/lag", guard, ops.LagHandler(s.Kafka, groups))
+	ops.DLQRoutes(n.Server().Ops(), guard, s.Kafka, notifierGroups, n.Redrive)
 	s.add(n)
 	return nil
 }

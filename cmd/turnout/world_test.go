@@ -194,8 +194,9 @@ func (w *world) event(title string, in time.Duration, more map[string]any) (id, 
 // postbox is an SMTP server that keeps its own ledger of what it took.
 type postbox struct {
 	addr string
-	mu   sync.Mutex
-	got  []letter
+	mu      sync.Mutex
+	got     []letter
+	refused string // an address that does not exist
 }
 
 type letter struct {
@@ -264,7 +265,19 @@ type postSession struct {
 
 func (s *postSession) Mail(string, *smtp.MailOptions) error { return nil }
 
+// refuse has mail to an address refused for good; to none when it is empty.
+func (b *postbox) refuse(address string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refused = address
+}
+
 func (s *postSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	if to == s.box.refused {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+	}
 	s.to = append(s.to, to)
 	return nil
 }
