@@ -124,6 +124,9 @@ func (w *world) start() *Notifier {
 		var both errgroup.Group
 		both.Go(func() error { return n.mail.run(ctx) })
 		both.Go(func() error { return n.hooks.run(ctx) })
+		if n.push != nil {
+			both.Go(func() error { return n.push.run(ctx) })
+		}
 		done <- both.Wait()
 	}()
 	var once sync.Once
