@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/notifier/notice"
 )
 
@@ -15,6 +16,7 @@ const (
 	metricFinished = "turnout_notifier_notices_total"
 	metricPlanned  = "turnout_notifier_planned_total"
 	metricRepeats  = "turnout_notifier_repeats_total"
+	metricRejected = "turnout_notifier_rejected_total"
 	metricGaps     = "turnout_notifier_version_gaps_total"
 	metricFenced   = "turnout_notifier_fenced_total"
 	metricDue      = "turnout_notifier_due_notices"
@@ -27,6 +29,7 @@ type metrics struct {
 	plans       *prometheus.CounterVec
 	repeats     prometheus.Counter
 	gaps        prometheus.Counter
+	rejected    prometheus.Counter
 	fencedTotal prometheus.Counter
 	due         prometheus.Gauge
 	oldest      prometheus.Gauge
@@ -47,6 +50,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		repeats: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metricRepeats, Help: "Messages whose notices had been planned before.",
 		}),
+		rejected: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricRejected, Help: "Messages that went to the dead letters.", ConstLabels: prometheus.Labels{"group": contract.GroupNotifier},
+		}),
 		gaps: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metricGaps, Help: "Messages that did not follow the last version seen.",
 		}),
@@ -60,10 +66,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: metricOldest, Help: "How long the oldest notice that is due has waited.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.late, m.done, m.plans, m.repeats, m.gaps, m.fencedTotal, m.due, m.oldest} {
+	for _, c := range []prometheus.Collector{m.late, m.done, m.plans, m.repeats, m.gaps, m.rejected, m.fencedTotal, m.due, m.oldest} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
+	}
+	for _, kind := range notice.Kinds { // a series that begins at 1 has not grown, for an alert
+		m.done.WithLabelValues(string(kind), notice.ChannelMail, string(notice.Dead))
 	}
 	return m, nil
 }

@@ -47,6 +47,7 @@ func (n *Notifier) onMessages(ctx context.Context, messages []*message.Message) 
 		}
 	}
 	if len(rejected) > 0 {
+		n.metrics.rejected.Add(float64(len(rejected)))
 		return &kafkabus.Rejected{Reasons: rejected}
 	}
 	return nil
