@@ -87,6 +87,9 @@ func goldenDelivery(kind notice.Kind, language string) *notice.Delivery {
 		d.Notice.Detail.WasStart, d.Notice.Detail.WasPlace = &was, "Old theatre, Weimar"
 	case notice.EventCancelled:
 		d.Event.Body.Status, d.Notice.Detail.Reason = contract.EventCancelled, "The singer is ill."
+	case notice.Campaign:
+		d.Notice.Detail.Subject = "{{.Name}}, bring a spoon to {{.City}}"
+		d.Notice.Detail.Body = "There is soup{{if gt .PartySize 1}} for {{.PartySize}}{{end}}.\n\nMenu: https://soup.example/menu?a=1&b=2."
 	case notice.Announcement:
 		d.Notice.Detail.Subject, d.Notice.Detail.Body = "Bring a spoon", "There is soup.\n\nAnd bread."
 	}

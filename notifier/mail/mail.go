@@ -125,9 +125,13 @@ func (w *Writer) message(d *notice.Delivery, p contract.Personal, now time.Time)
 	if d.Notice.Kind.Optional() {
 		content.Unsubscribe = w.base + "/u/" + w.links.Unsubscribe(d.Guest.RSVPID)
 	}
+	w.track(&content)
 	words, err := w.words.Write(content)
 	if err != nil {
 		return nil, err
+	}
+	if words.Fallback != "" {
+		d.Remark = "built-in words: " + words.Fallback
 	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := w.address(m, d, p); err != nil {

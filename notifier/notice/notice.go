@@ -39,12 +39,13 @@ const (
 	EventChanged    Kind = "event_changed"
 	EventCancelled  Kind = "event_cancelled"
 	Announcement    Kind = "announcement"
+	Campaign        Kind = "campaign"
 )
 
 // Kinds are all of them, in the order in which a guest may meet them.
 var Kinds = []Kind{
 	PendingAddress, PendingApproval, PendingExpired, Confirmation, Waitlisted, Offer, OfferExpired, Promoted, Maybe,
-	Declined, Changed, Cancelled, Rejected, ManageLink, EventChanged, EventMoved, EventCancelled, Announcement, Reminder, ThankYou,
+	Declined, Changed, Cancelled, Rejected, ManageLink, EventChanged, EventMoved, EventCancelled, Announcement, Campaign, Reminder, ThankYou,
 }
 
 // AnswerKinds tell a guest where their answer stands; a later one makes an
@@ -71,7 +72,7 @@ func (k Kind) IsAnswer() bool {
 // guest's own answer or tell that a plan is void, and always go.
 func (k Kind) Optional() bool {
 	switch k {
-	case Reminder, ThankYou, EventChanged, Announcement:
+	case Reminder, ThankYou, EventChanged, Announcement, Campaign:
 		return true
 	default:
 		return false
@@ -99,7 +100,7 @@ func (k Kind) Lane() Lane {
 		return LaneUrgent
 	case Reminder, ThankYou:
 		return LaneTimed
-	case Announcement, EventChanged:
+	case Announcement, Campaign, EventChanged:
 		return LaneBulk
 	default:
 		return LaneAnswer
@@ -174,6 +175,9 @@ type Detail struct {
 	WasTitle  string     `json:"was_title,omitempty"`
 	// Announcement is the id of one; its words stand there, not in each row.
 	Announcement string `json:"announcement,omitempty"`
+	// Campaign is the id of one, and Variant which of its subjects the guest gets.
+	Campaign string `json:"campaign,omitempty"`
+	Variant  int    `json:"variant,omitempty"`
 	// Subscription is the id of the device that a push goes to.
 	Subscription string `json:"subscription,omitempty"`
 	Subject      string `json:"-"`
@@ -182,6 +186,9 @@ type Detail struct {
 
 // AnnouncementOccurrence is the occurrence of all notices of an announcement.
 func AnnouncementOccurrence(announcementID string) string { return "a/" + announcementID }
+
+// CampaignOccurrence is the occurrence of all notices of a campaign.
+func CampaignOccurrence(campaignID string) string { return "c/" + campaignID }
 
 // ID derives the id of a notice, the same wherever and however often it is
 // planned: SHA-256 of guest, kind, channel and occurrence, cut to 128 bits.
@@ -226,6 +233,7 @@ type Guest struct {
 	Locale         string
 	TimeZone       string
 	Updates        bool
+	Marketing      bool
 	Reminders      bool
 	Erased         bool
 	Sealed         []byte
@@ -250,9 +258,16 @@ type Delivery struct {
 	Superseded   bool          // a later notice of its sort is due or sent
 	Unsubscribed bool
 	Suppressed   string // why nothing is mailed to the address at all
+	// Wording is the organizer's own words for mails of this kind, by language.
+	Wording map[string]Wording
+	// Remark is what the channel has to say about a notice that it delivered.
+	Remark string
 	// Device is where a push goes; nil: there is none any more.
 	Device *Device
 }
+
+// Wording replaces the built-in words of a mail; an empty part keeps them.
+type Wording struct{ Subject, Intro, Body string }
 
 // Device is a browser that takes pushes for a guest.
 type Device struct {

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/text/language"
 
-	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/notifier/notice"
 )
 
@@ -35,6 +34,10 @@ type Content struct {
 	Answers     string // signs in to all answers of the address
 	Unsubscribe string
 	Ticket      bool // a picture with TicketCID is embedded
+	// Track turns a link of a campaign's HTML part into one that counts, and
+	// Pixel is a picture that does; nil and empty unless tracking is on.
+	Track func(url string) string
+	Pixel string
 }
 
 // Mail is a written mail.
@@ -42,6 +45,9 @@ type Mail struct {
 	Subject string
 	Text    string
 	HTML    string
+	// Fallback says why the built-in text stands there instead of the
+	// organizer's own; empty: it does not.
+	Fallback string
 }
 
 // Writer holds the parsed layouts and languages. Safe for concurrent use.
@@ -84,14 +90,15 @@ func (w *Writer) Language(wanted string) string {
 // fields are what the phrases may name.
 type fields struct {
 	Title, Name, Organizer, Starts, StartsIn, Deadline, Subject, Body string
-	Position                                                          int
+	Place, City                                                       string
+	Position, PartySize                                               int
 	ByOrganizer                                                       bool
 }
 
 // view is what the layouts may name.
 type view struct {
 	Language, Subject, Heading string
-	Lead                       []string // paragraphs
+	Lead                       []paragraph
 	Notes                      []string
 	Rows                       []row
 	Button                     *link
@@ -102,11 +109,21 @@ type view struct {
 	Unsubscribe                *link
 	Primary, Background        string
 	Organizer                  string
+	Pixel                      string
+	fallback                   string
 }
+
+// paragraph is text with links in it.
+type paragraph []span
+
+type span struct{ Text, URL string }
 
 type row struct{ Label, Value, Link, Was string }
 
-type link struct{ Label, URL string }
+type link struct {
+	Label, URL string
+	HTML       string // another URL for the HTML part
+}
 
 // Write writes the mail of a delivery whose event and guest are known.
 func (w *Writer) Write(c Content) (Mail, error) {
@@ -126,7 +143,7 @@ func (w *Writer) Write(c Content) (Mail, error) {
 	if err := w.html.ExecuteTemplate(&html, "layout.html", v); err != nil {
 		return Mail{}, fmt.Errorf("html of %s: %w", c.Delivery.Notice.Kind, err)
 	}
-	return Mail{Subject: v.Subject, Text: tidy(text.String()), HTML: html.String()}, nil
+	return Mail{Subject: v.Subject, Text: tidy(text.String()), HTML: html.String(), Fallback: v.fallback}, nil
 }
 
 func (l *locale) fields(c Content) (fields, error) {
@@ -135,21 +152,32 @@ func (l *locale) fields(c Content) (fields, error) {
 	f := fields{
 		Title: oneLine(e.Title), Name: oneLine(c.Name), Organizer: organizer(d), StartsIn: l.span(e.StartsAt.Sub(c.Now)),
 		Position: d.Ahead + 1, ByOrganizer: d.Notice.Detail.By == "member",
-		Subject: oneLine(d.Notice.Detail.Subject), Body: d.Notice.Detail.Body,
+		Subject: oneLine(d.Notice.Detail.Subject), Body: d.Notice.Detail.Body, Place: Place(e),
+	}
+	if e.Venue != nil {
+		f.City = oneLine(e.Venue.City)
+	}
+	if d.Guest != nil {
+		f.PartySize = d.Guest.PartySize
 	}
 	var err error
 	if f.Starts, err = l.moment(e.StartsAt, l.zones.event(e)); err != nil {
 		return f, err
 	}
 	if at := d.Notice.Detail.Deadline; at != nil {
-		f.Deadline, err = l.moment(*at, l.zones.guest(d))
+		if f.Deadline, err = l.moment(*at, l.zones.guest(d)); err != nil {
+			return f, err
+		}
+	}
+	if d.Notice.Kind == notice.Campaign { // its words are templates of the organizer's
+		err = f.campaign()
 	}
 	return f, err
 }
 
 func (l *locale) view(c Content, f fields) (*view, error) {
 	d, p := c.Delivery, l.Mails[c.Delivery.Notice.Kind]
-	v := &view{Language: l.name, CID: "cid:" + TicketCID, Organizer: f.Organizer, Primary: "#3b49a6", Background: "#f4f4f7"}
+	v := &view{Language: l.name, CID: "cid:" + TicketCID, Organizer: f.Organizer, Primary: "#3b49a6", Background: "#f4f4f7", Pixel: c.Pixel}
 	if d.Organization != nil && d.Organization.Body.Colors != nil {
 		v.Primary = color(d.Organization.Body.Colors.Primary, v.Primary)
 		v.Background = color(d.Organization.Body.Colors.Background, v.Background)
@@ -165,13 +193,15 @@ func (l *locale) view(c Content, f fields) (*view, error) {
 		}
 		*part.into = b.String()
 	}
+	v.fallback = v.reword(&lead, d.Wording[l.name], f)
 	v.Subject = oneLine(v.Subject)
-	v.Lead = paragraphs(lead)
+	v.Lead = paragraphsOf(lead, c)
 	l.notes(v, d)
 	if err := l.rows(v, c); err != nil {
 		return nil, err
 	}
 	l.links(v, c)
+	v.track(c)
 	if c.Ticket {
 		v.Ticket, v.TicketHint = l.Words.Ticket, l.Words.TicketHint
 	}
@@ -183,108 +213,4 @@ func (l *locale) view(c Content, f fields) (*view, error) {
 		v.Unsubscribe = &link{Label: b.String(), URL: c.Unsubscribe}
 	}
 	return v, nil
-}
-
-// notes are what the moment adds to the lead.
-func (l *locale) notes(v *view, d *notice.Delivery) {
-	if d.Notice.Kind == notice.Waitlisted {
-		if d.Ahead == 0 {
-			v.Notes = append(v.Notes, l.Words.First)
-		} else {
-			v.Notes = append(v.Notes, l.count(l.Words.Ahead, d.Ahead))
-		}
-	}
-	switch d.Notice.Kind {
-	case notice.EventCancelled, notice.EventMoved, notice.Cancelled, notice.Rejected:
-		if reason := strings.TrimSpace(d.Notice.Detail.Reason); reason != "" && d.Notice.Detail.By != "guest" {
-			v.Notes = append(v.Notes, "“"+oneLine(reason)+"”")
-		}
-	}
-}
-
-// rows are the facts: when, where, how many.
-func (l *locale) rows(v *view, c Content) error {
-	d := c.Delivery
-	e := &d.Event.Body
-	zone := l.zones.event(e)
-	start, err := l.moment(e.StartsAt, zone)
-	if err != nil {
-		return err
-	}
-	ends := l.clock(e.EndsAt.In(zone))
-	if !sameDay(e.StartsAt.In(zone), e.EndsAt.In(zone)) {
-		if ends, err = l.moment(e.EndsAt, zone); err != nil {
-			return err
-		}
-	}
-	when := row{Label: l.Words.When, Value: start + " " + l.Words.Until + " " + ends}
-	if own := l.zones.guest(d); differs(own, zone, e.StartsAt) {
-		mine, err := l.moment(e.StartsAt, own)
-		if err != nil {
-			return err
-		}
-		when.Value += "; " + l.Words.YourTime + ": " + mine
-	}
-	if was := d.Notice.Detail.WasStart; was != nil {
-		old, err := l.moment(*was, zone)
-		if err != nil {
-			return err
-		}
-		when.Was = l.Words.Was + " " + old
-	}
-	v.Rows = append(v.Rows, when)
-	if where := Place(e); where != "" {
-		r := row{Label: l.Words.Where, Value: where}
-		if d.Notice.Detail.WasPlace != "" && d.Notice.Kind == notice.EventMoved {
-			r.Was = l.Words.Was + " " + oneLine(d.Notice.Detail.WasPlace)
-		}
-		v.Rows = append(v.Rows, r)
-	} else if e.Online || e.OnlineURL != "" {
-		v.Rows = append(v.Rows, row{Label: l.Words.Where, Value: l.Words.Online})
-	}
-	// The link to join goes only to those who have a seat.
-	if seated(d) && e.OnlineURL != "" {
-		v.Rows = append(v.Rows, row{Label: l.Words.Join, Value: e.OnlineURL, Link: e.OnlineURL})
-	}
-	if d.Guest.PartySize > 1 && showsParty(d.Notice.Kind) {
-		v.Rows = append(v.Rows, row{Label: l.Words.Party, Value: l.count(l.Words.Person, d.Guest.PartySize)})
-	}
-	return nil
-}
-
-// links: one button for what the guest should do, the rest below.
-func (l *locale) links(v *view, c Content) {
-	manage := link{Label: l.Words.Manage, URL: c.Manage}
-	switch c.Delivery.Notice.Kind {
-	case notice.PendingAddress:
-		v.Button = &link{Label: l.Words.Confirm, URL: c.Manage}
-	case notice.Offer:
-		v.Button = &link{Label: l.Words.Accept, URL: c.Manage}
-	case notice.ThankYou:
-		v.Button = &link{Label: l.Words.Survey, URL: c.Manage}
-	case notice.OfferExpired, notice.PendingExpired, notice.Rejected:
-		v.Button = &link{Label: l.Words.Page, URL: c.Page}
-		return
-	default:
-		v.Button = &manage
-	}
-	if c.Answers != "" {
-		v.More = append(v.More, link{Label: l.Words.Answers, URL: c.Answers})
-	}
-	if c.Page != "" {
-		v.More = append(v.More, link{Label: l.Words.Page, URL: c.Page})
-	}
-}
-
-func seated(d *notice.Delivery) bool {
-	return d.Guest.Status == contract.StatusConfirmed && d.Event.Body.Status == contract.EventPublished
-}
-
-func showsParty(k notice.Kind) bool {
-	switch k {
-	case notice.Confirmation, notice.Waitlisted, notice.Promoted, notice.Offer, notice.Changed, notice.Maybe, notice.Reminder:
-		return true
-	default:
-		return false
-	}
 }
