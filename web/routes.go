@@ -21,6 +21,7 @@ func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 	r.GET("/ops", p.ops)
 	r.GET("/problems/:slug", p.problem)
 	r.GET("/static/*file", p.static)
+	r.GET("/sw.js", p.worker)
 	if inbox != nil {
 		r.Any("/inbox", gin.WrapH(inbox))
 		r.Any("/inbox/*rest", gin.WrapH(inbox))

@@ -26,6 +26,8 @@ type rsvpPage struct {
 	Sizes   []int
 	Over    bool  // the event has ended: now it can be rated
 	Ratings []int // to choose from
+	// Reachable offers notifications: there may still be something to tell.
+	Reachable bool
 	Form    url.Values
 	Problem *problem
 }
@@ -59,6 +61,7 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 	}
 	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Proven: p.links.Proves(token), Sizes: partySizes(e.MaxParty),
 		Over: time.Now().After(e.EndsAt), Ratings: []int{1, 2, 3, 4, 5}, Form: url.Values{}}
+	page.Reachable = !page.Over && e.Status != contract.EventCancelled && r.Status != contract.StatusCancelled
 	if seats, err := p.api.seats(ctx, e.ID); err == nil {
 		page.Seats = &seats
 	}

@@ -77,6 +77,13 @@ func (p *pages) static(c *gin.Context) {
 	c.FileFromFS("static"+c.Param("file"), http.FS(staticFiles))
 }
 
+// worker serves the service worker from the root: its address bounds which
+// pages it may speak for.
+func (p *pages) worker(c *gin.Context) {
+	c.Header("Cache-Control", "no-cache")
+	c.FileFromFS("static/sw.js", http.FS(staticFiles))
+}
+
 // inZone is the instant on the event's own clock; a zone that this machine does
 // not know leaves UTC, and the page says which zone it shows.
 func inZone(t time.Time, name string) time.Time {

@@ -35,6 +35,7 @@ func subcommands() []subcommand {
 		{"lag", "how far behind every consumer is", lag},
 		{"explain", "why a notification exists and what became of it", explain},
 		{"mail", "mail check DOMAIN: the DNS records that a sender's domain needs", mailTool},
+		{"push", "push key: a new key that signs pushes to guests' devices, as settings", pushTool},
 		{"dlq", "list, show and redrive dead letters", dlq},
 		{"rebuild", "fill a read store, or one event of it, from the log", rebuild},
 		{"erasures", "after a restore of Postgres: erase again who was erased since the backup", erasures},

@@ -50,6 +50,10 @@ secrets() {
       } >"$file"
     )
   fi
+  # A checkout from before web push has none yet. 32 random bytes are a key of P-256 but for one in four billion; turnout
+  # says so then.
+  grep -q '^TURNOUT_VAPID_PRIVATE_KEY=' "$file" ||
+    echo "TURNOUT_VAPID_PRIVATE_KEY=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')" >>"$file"
   load_env "$file"
 }
 
