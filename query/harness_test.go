@@ -47,6 +47,7 @@ type readSide struct {
 	members   fakeVerifier
 	stopQuery func()
 	deps      projector.Deps
+	registry  *prometheus.Registry
 
 	// Between the query role, and it alone, and its stores.
 	elasticCable, redisCable *testkit.Cable
@@ -94,6 +95,13 @@ func (k *fakeKeys) Fetch(_ context.Context, ids []string) (seal.DataKeys, error)
 
 func start(t *testing.T) *readSide {
 	t.Helper()
+	return startBehind(t, func(string) string { return "" })
+}
+
+// startBehind lets a test put something of its own between the query role and
+// the cable to Elasticsearch: given the cable's URL it gives its own, or "".
+func startBehind(t *testing.T, between func(elasticURL string) string) *readSide {
+	t.Helper()
 	at := testkit.Engines(t)
 	ns := testkit.Namespace(t)
 	log := testkit.Logger(t)
@@ -122,13 +130,18 @@ func start(t *testing.T) *readSide {
 	must(t, err)
 
 	registry := prometheus.NewRegistry()
+	r.registry = registry
 	r.deps = projector.Deps{Log: log, Registry: registry, Kafka: r.kafka, Elastic: r.elastic, Redis: r.redis, Keys: r.keys}
 	p, err := projector.New(ctx, projectorConfig, r.deps)
 	must(t, err)
 	elasticURL, redisURL := mustURL(t, at.Elastic), mustURL(t, at.Redis)
 	r.elasticCable, r.redisCable = testkit.NewCable(t, elasticURL.Host), testkit.NewCable(t, redisURL.Host)
 	elasticURL.Host, redisURL.Host = r.elasticCable.Addr(), r.redisCable.Addr()
-	es, err := elastic.Open(ctx, elastic.Config{URL: elasticURL.String(), Namespace: ns, Timeout: 1500 * time.Millisecond}, log)
+	atElastic := elasticURL.String()
+	if own := between(atElastic); own != "" {
+		atElastic = own
+	}
+	es, err := elastic.Open(ctx, elastic.Config{URL: atElastic, Namespace: ns, Timeout: 1500 * time.Millisecond}, log)
 	must(t, err)
 	rd, err := redisconn.Open(ctx, redisconn.Config{URL: redisURL.String(), Namespace: ns}, log)
 	must(t, err)

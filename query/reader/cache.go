@@ -52,7 +52,9 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 		c.results.WithLabelValues("hit").Inc()
 		return a.body, nil
 	}
+	first := false // written before the answer is there, read after
 	done := c.flights.DoChan(key, func() (any, error) {
+		first = true
 		// The others' answer must not end with the first one's patience.
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), Patience)
 		defer cancel()
@@ -64,9 +66,9 @@ func (c *Cache) Get(ctx context.Context, key string, load func(context.Context) 
 	})
 	select {
 	case r := <-done:
-		result := "miss"
-		if r.Shared {
-			result = "shared"
+		result := "shared"
+		if first {
+			result = "miss"
 		}
 		c.results.WithLabelValues(result).Inc()
 		body, _ := r.Val.([]byte)
