@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -46,14 +45,17 @@ type deliverer struct {
 	holder  string // names this process in claimed rows
 	workers int
 	lease   time.Duration
+	// identity is the keyed identity of an address (seal.Keyring.EmailHMAC).
+	identity func(address string) []byte
 
 	recorded func() // results are in the store
-	wake     chan struct{}
-	work     chan job
-	results  chan pgstore.Result
-	inFlight atomic.Int64 // claimed and not recorded
-	more     atomic.Bool  // the last claim was as large as it could be
-	breaker  breaker.Breaker
+	// gate says what becomes of a notice that may not go after all; nil: it may.
+	gate    func(ctx context.Context, n *notice.Notice, now time.Time) (*pgstore.Result, error)
+	wake    chan struct{}
+	first   queue
+	rest    queue
+	results chan finished
+	breaker breaker.Breaker
 }
 
 // job is a delivery with the guest's data, which exist in clear only here.
@@ -73,7 +75,9 @@ const (
 // run blocks until ctx ends, and then finishes what the workers have begun.
 func (d *deliverer) run(ctx context.Context) error {
 	capacity := d.workers * perWorker
-	d.work, d.results = make(chan job, capacity), make(chan pgstore.Result, capacity)
+	d.first.lanes, d.first.work = notice.LanesFirst, make(chan job, capacity)
+	d.rest.lanes, d.rest.work = notice.LanesRest, make(chan job, capacity)
+	d.results = make(chan finished, 2*capacity)
 	var recording, working sync.WaitGroup
 	recording.Go(func() { d.record(context.WithoutCancel(ctx)) })
 	for range d.workers {
@@ -82,14 +86,15 @@ func (d *deliverer) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			close(d.work)
+			close(d.first.work)
+			close(d.rest.work)
 			working.Wait()
 			close(d.results)
 			recording.Wait()
 			d.channel.Close()
 			return nil
 		case <-d.wake:
-			if err := d.pump(ctx, capacity); err != nil && ctx.Err() == nil {
+			if err := errors.Join(d.pump(ctx, &d.first), d.pump(ctx, &d.rest)); err != nil && ctx.Err() == nil {
 				d.log.WarnContext(ctx, "cannot claim notices, trying again", "channel", d.channel.Name(), "error", err)
 			}
 		}
@@ -105,17 +110,20 @@ func (d *deliverer) poke() {
 }
 
 // pump claims until nothing is due or the workers have enough.
-func (d *deliverer) pump(ctx context.Context, capacity int) error {
+func (d *deliverer) pump(ctx context.Context, q *queue) error {
+	capacity := cap(q.work)
 	for ctx.Err() == nil {
 		now := d.clock.Now().UTC()
-		free := capacity - int(d.inFlight.Load())
+		free := capacity - int(q.inFlight.Load())
 		if free < capacity/2 || d.breaker.Open(now) {
 			return nil // the recorder, or a tick, pokes again
 		}
 		limit := min(free, maxClaim)
-		claimed, err := d.store.Claim(ctx, d.channel.Name(), d.holder, now, d.lease, limit)
-		d.inFlight.Add(int64(len(claimed)))
-		d.more.Store(len(claimed) == limit)
+		claimed, err := d.store.Claim(ctx, d.channel.Name(), d.holder, now, d.lease, limit, q.lanes...)
+		for i := range claimed {
+			d.queueOf(&claimed[i]).inFlight.Add(1)
+		}
+		q.more.Store(len(claimed) == limit)
 		if len(claimed) > 0 {
 			d.prepare(ctx, claimed, now)
 		}
@@ -139,8 +147,11 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 	}
 	ids := make([]string, 0, len(deliveries))
 	for _, x := range deliveries {
-		if x.Guest != nil && !x.Guest.Erased {
+		switch {
+		case x.Guest != nil && !x.Guest.Erased:
 			ids = append(ids, x.Guest.RSVPID)
+		case x.Member != nil:
+			ids = append(ids, x.Member.AccountID)
 		}
 	}
 	keys, err := d.keys.Fetch(ctx, ids)
@@ -167,7 +178,7 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 			d.finish(j.d, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
 			continue
 		}
-		d.work <- j // never blocks: capacity bounds what is in flight
+		d.queueOf(&j.d.Notice).work <- j // never blocks: capacity bounds what is in flight
 	}
 }
 
@@ -178,13 +189,13 @@ func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.
 		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
 		return job{}, false
 	}
-	p, reason, err := open(x.Guest, keys)
+	p, reason, err := d.openFor(x, keys)
 	if x.Notice.Channel == notice.ChannelPush && err == nil && (reason == "" || reason == VoidNoAddress) {
 		reason, err = "", openDevice(x.Device, keys)
 	}
 	switch {
 	case err != nil:
-		d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)
+		d.log.ErrorContext(ctx, "personal data cannot be read", "notification", x.Notice.ID, "rsvp", x.Notice.RSVPID, "account", x.Notice.AccountID, "error", err)
 		d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
 	case reason == keyUnknown:
 		d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
@@ -229,24 +240,33 @@ const keyUnknown = "key-not-known-yet"
 
 // open reads the guest's data; a reason says why there are none.
 func open(g *notice.Guest, keys seal.DataKeys) (p contract.Personal, reason string, err error) {
-	key, there := keys.Keys[g.RSVPID]
-	switch {
-	case keys.Gone[g.RSVPID]:
-		return p, VoidErased, nil
-	case !there:
-		return p, keyUnknown, nil
-	}
-	plain, err := seal.Open(key, g.Sealed, g.RSVPID)
-	if err != nil {
-		return p, "", err
-	}
-	if err := json.Unmarshal(plain, &p); err != nil {
-		return p, "", errors.New("not the JSON of personal data") // its error could quote them
+	reason, err = unseal(g.RSVPID, g.Sealed, keys, &p)
+	if reason != "" || err != nil {
+		return p, reason, err
 	}
 	if p.Email == "" {
 		return p, VoidNoAddress, nil
 	}
 	return p, "", nil
+}
+
+// unseal reads what is sealed for an owner.
+func unseal(owner string, sealed []byte, keys seal.DataKeys, into any) (reason string, err error) {
+	key, there := keys.Keys[owner]
+	switch {
+	case keys.Gone[owner]:
+		return VoidErased, nil
+	case !there:
+		return keyUnknown, nil
+	}
+	plain, err := seal.Open(key, sealed, owner)
+	if err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(plain, into); err != nil {
+		return "", errors.New("not the JSON of personal data") // its error could quote them
+	}
+	return "", nil
 }
 
 // putBack returns what was claimed and could not be prepared.
@@ -263,11 +283,16 @@ func (d *deliverer) putBack(ctx context.Context, claimed []notice.Notice, now ti
 func (d *deliverer) finish(x *notice.Delivery, r pgstore.Result) {
 	r.ID, r.Fence = x.Notice.ID, x.Notice.Fence
 	d.metrics.finished(x.Notice.Kind, d.channel.Name(), r.State)
-	d.results <- r
+	d.results <- finished{Result: r, queue: d.queueOf(&x.Notice)}
 }
 
 func (d *deliverer) workLoop(ctx context.Context) {
-	for j := range d.work {
+	var first, rest <-chan job = d.first.work, d.rest.work
+	for {
+		j, open := next(&first, &rest)
+		if !open {
+			return
+		}
 		if ctx.Err() != nil { // draining: leave it to the next
 			d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "stopped"})
 			continue
@@ -286,6 +311,13 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
 		return
 	}
+	if held, err := d.gate(ctx, n, now); err != nil || held != nil {
+		if err != nil {
+			held = &pgstore.Result{State: notice.Planned, Outcome: "not-tried"}
+		}
+		d.finish(j.d, *held)
+		return
+	}
 	// A message that is under way is finished, also when the process stops.
 	err := d.guarded(context.WithoutCancel(ctx), j, now)
 	now = d.clock.Now().UTC()
@@ -294,6 +326,9 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 	switch {
 	case err == nil:
 		d.breaker.Worked()
+		if j.d.Remark != "" {
+			r.Outcome += "; " + j.d.Remark
+		}
 		d.metrics.lateness(n, now)
 	case errors.As(err, &later): // as it should be
 	case errors.Is(err, notice.ErrUnreachable): // the channel has said it, once for all of them

@@ -15,7 +15,7 @@ const (
 
 // record writes results in batches until the channel is closed and empty.
 func (d *deliverer) record(ctx context.Context) {
-	var pending []pgstore.Result
+	var pending []finished
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	for {
@@ -42,7 +42,7 @@ func (d *deliverer) record(ctx context.Context) {
 
 // takeQueued adds what piled up while the last batch was written: when the
 // store is slower than the mail server, the batches grow instead of the queue.
-func (d *deliverer) takeQueued(pending []pgstore.Result) []pgstore.Result {
+func (d *deliverer) takeQueued(pending []finished) []finished {
 	for {
 		select {
 		case r, open := <-d.results:
@@ -58,16 +58,20 @@ func (d *deliverer) takeQueued(pending []pgstore.Result) []pgstore.Result {
 
 // flush does not give up before the leases end: what was sent and is not
 // recorded would be sent again.
-func (d *deliverer) flush(ctx context.Context, results []pgstore.Result) {
+func (d *deliverer) flush(ctx context.Context, results []finished) {
 	if len(results) == 0 {
 		return
+	}
+	plain := make([]pgstore.Result, len(results))
+	for i, r := range results {
+		plain[i] = r.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.lease)
 	defer cancel()
 	pause := time.NewTicker(200 * time.Millisecond)
 	defer pause.Stop()
 	for {
-		written, err := d.store.Record(ctx, results)
+		written, err := d.store.Record(ctx, plain)
 		if err == nil {
 			d.metrics.fenced(len(results) - int(written))
 			d.recorded()
@@ -81,8 +85,10 @@ func (d *deliverer) flush(ctx context.Context, results []pgstore.Result) {
 		}
 		break
 	}
-	d.inFlight.Add(-int64(len(results)))
-	if d.more.Load() {
+	for _, r := range results {
+		r.queue.inFlight.Add(-1)
+	}
+	if d.first.more.Load() || d.rest.more.Load() {
 		d.poke()
 	}
 }

@@ -79,28 +79,38 @@ func (k Kind) Optional() bool {
 	}
 }
 
-// Lane is the order of claiming: all that is due in a lower one goes first.
+// Lane says what goes first. The numbers are stored; the order is that of Lanes.
 type Lane int16
 
 // The lanes.
 const (
-	LaneUrgent Lane = iota // somebody may be on the way to the wrong place
-	LaneAnswer             // somebody waits for it
-	LaneTimed
-	LaneBulk
+	LaneUrgent Lane = 0 // somebody may be on the way to the wrong place
+	LaneAnswer Lane = 1 // somebody waits for it
+	LaneTimed  Lane = 2
+	LaneBulk   Lane = 3
+	LaneAsked  Lane = 4 // somebody sits before an empty inbox, and cannot go on without it
 )
 
-// Lanes in the order of claiming.
-var Lanes = []Lane{LaneUrgent, LaneAnswer, LaneTimed, LaneBulk}
+// Lanes in the order of claiming: all that is due in one goes before the next.
+var Lanes = []Lane{LaneUrgent, LaneAsked, LaneAnswer, LaneTimed, LaneBulk}
+
+// LanesFirst are those with workers' room of their own: what fills the others,
+// though it be claimed already, does not hold them up.
+var LanesFirst, LanesRest = Lanes[:3], Lanes[3:]
+
+// Before compares lanes in the order of claiming.
+func (l Lane) Before(other Lane) int { return slices.Index(Lanes, l) - slices.Index(Lanes, other) }
 
 // Lane of a kind.
 func (k Kind) Lane() Lane {
 	switch k {
-	case EventMoved, EventCancelled:
+	case EventMoved, EventChanged, EventCancelled:
 		return LaneUrgent
+	case ManageLink:
+		return LaneAsked
 	case Reminder, ThankYou:
 		return LaneTimed
-	case Announcement, Campaign, EventChanged:
+	case Announcement, Campaign:
 		return LaneBulk
 	default:
 		return LaneAnswer

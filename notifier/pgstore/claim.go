@@ -14,8 +14,13 @@ import (
 )
 
 // Claim takes at most limit notices of a channel that are due at now, lane by
-// lane, each with a lease. Rows that another notifier is claiming are skipped.
-func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, lease time.Duration, limit int) ([]notice.Notice, error) {
+// lane (without lanes: all of them), each with a lease. Rows that another
+// notifier is claiming are skipped.
+func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, lease time.Duration, limit int, lanes ...notice.Lane,
+) ([]notice.Notice, error) {
+	if len(lanes) == 0 {
+		lanes = notice.Lanes
+	}
 	// One probe of the partial index per lane, in the lanes' order: a plain
 	// ORDER BY lane, next_at would walk past everything planned for later in
 	// each of them. The outer limit stops the probes, and their row locks.
@@ -28,7 +33,7 @@ func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, le
 			LIMIT $4)
 		UPDATE notifier.notification n SET state = 'claimed', fence = n.fence + 1, claimed_by = $5, lease_until = $6
 		FROM due WHERE n.id = due.id
-		RETURNING `+noticeColumns, notice.Lanes, channel, now, limit, by, now.Add(lease))
+		RETURNING `+noticeColumns, lanes, channel, now, limit, by, now.Add(lease))
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
@@ -37,7 +42,7 @@ func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, le
 		return nil, fmt.Errorf("claim: %w", err)
 	}
 	slices.SortStableFunc(claimed, func(a, b notice.Notice) int {
-		return cmp.Or(cmp.Compare(a.Kind.Lane(), b.Kind.Lane()), a.DueAt.Compare(b.DueAt))
+		return cmp.Or(a.Kind.Lane().Before(b.Kind.Lane()), a.DueAt.Compare(b.DueAt))
 	})
 	return claimed, nil
 }
