@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,5 +137,93 @@ func readTo(ctx context.Context, consumer sarama.Consumer, topic string, partiti
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// rawWarm is left out of rawBlock: connections are made in it.
+const rawWarm = time.Second
+
+// rawBlock sends messages at a steady rate, each on its own, and gives how long each took from when it was due to a
+// consumer.
+func (w *world) rawBlock(ctx context.Context, topic string, rate int, d time.Duration, size int) (took []time.Duration, err error) {
+	d += rawWarm
+	topic = w.kafkaConfig().Topic(topic)
+	// Two clients: a broker answers the requests of a connection in turn, and a consumer's waits for messages.
+	producer, err := sarama.NewSyncProducer(strings.Split(w.kafka, ","), rawKafka())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = producer.Close() }()
+	consumer, err := sarama.NewConsumer(strings.Split(w.kafka, ","), rawKafka())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = consumer.Close() }()
+	partitions, err := consumer.Partitions(topic)
+	if err != nil {
+		return nil, err
+	}
+	total := int(d.Seconds() * float64(rate))
+	seen := make(chan sighting, total)
+	reading, stop := context.WithCancel(ctx)
+	var g errgroup.Group
+	for _, p := range partitions {
+		pc, err := consumer.ConsumePartition(topic, p, sarama.OffsetNewest)
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		g.Go(func() error {
+			defer func() { _ = pc.Close() }()
+			for {
+				select {
+				case m := <-pc.Messages():
+					if m != nil {
+						seen <- sighting{version: int64(binary.BigEndian.Uint64(m.Value)), at: time.Now()} //nolint:gosec // a number of ours
+					}
+				case <-reading.Done():
+					return nil
+				}
+			}
+		})
+	}
+	due := make([]time.Time, total)
+	began := time.Now()
+	for n := range total {
+		due[n] = began.Add(time.Duration(n) * time.Second / time.Duration(rate))
+		wait(ctx, time.Until(due[n]))
+		body := make([]byte, size)
+		_, _ = crand.Read(body) // ciphertext does not compress either
+		binary.BigEndian.PutUint64(body, uint64(n))
+		g.Go(func() error {
+			_, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(strconv.Itoa(n % 20)), Value: sarama.ByteEncoder(body)})
+			return err
+		})
+	}
+	late := time.After(10 * time.Second)
+	for got := 0; got < total && err == nil; {
+		select {
+		case s := <-seen:
+			if late := s.at.Sub(due[s.version]); due[s.version].Sub(began) >= rawWarm {
+				took = append(took, late)
+			}
+			got++
+		case <-late:
+			err = fmt.Errorf("%d of %d raw messages came", got, total)
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	stop()
+	return took, errors.Join(err, g.Wait())
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }
