@@ -40,6 +40,7 @@ func scenarios() []scenario {
 		{name: "profile", summary: "where the command role's CPU goes while one event is hot", block: 10 * time.Second, run: profile},
 		{name: "read", summary: "seats against a bare handler, search and suggestions against Elasticsearch itself", block: 4 * time.Second, run: read},
 		{name: "streams", summary: "5,000 viewers of one event's seats: memory, subscriptions, nobody left behind", block: 0, run: streams},
+		{name: "streams", summary: "5,000 viewers of one event's seats: memory, subscriptions, nobody left behind", block: 0, run: streams},
 		{name: "relay", summary: "committed rows to Kafka: against Watermill's forwarder and the work done by hand", block: 4 * time.Second, run: relayed},
 		{name: "visible", summary: "acknowledged to seats and listing seen by others, against Kafka alone", block: 10 * time.Second, run: visible},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",

@@ -33,7 +33,7 @@ func read(ctx context.Context, o options) (rows []row, err error) {
 		return nil, err
 	}
 	defer func() { err = closeAfter(ctx, w, err) }()
-	r := &readers{world: w}
+	r := &readers{world: w, count: readEvents}
 	if err := r.start(ctx); err != nil {
 		return nil, err
 	}
@@ -52,6 +52,7 @@ func read(ctx context.Context, o options) (rows []row, err error) {
 // readers are the roles that a read needs, with events in them.
 type readers struct {
 	*world
+	count int // events
 	query *child
 	event string
 	seen  []byte // the answer that is the bare handler's too
@@ -75,7 +76,7 @@ func (r *readers) start(ctx context.Context) error {
 	if err := r.signUp(ctx, command); err != nil {
 		return err
 	}
-	events, err := r.events(ctx, readEvents, nil, "")
+	events, err := r.events(ctx, r.count, nil, "")
 	if err != nil {
 		return err
 	}
@@ -94,12 +95,12 @@ func (r *readers) listed(ctx context.Context) error {
 		if err == nil {
 			err = json.Unmarshal(body, &page)
 		}
-		if err == nil && page.Total == readEvents {
+		if err == nil && page.Total == r.count {
 			r.seen, err = r.get(ctx, "/v1/events/"+r.event+"/availability")
 			return err
 		}
 		if time.Now().After(until) {
-			return fmt.Errorf("%d of %d events listed: %w", page.Total, readEvents, err)
+			return fmt.Errorf("%d of %d events listed: %w", page.Total, r.count, err)
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
