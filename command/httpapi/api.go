@@ -59,7 +59,7 @@ type API struct {
 	sessions *token.Sessions
 	zones    *zones
 	easel    chan struct{} // holds one: who has it decodes a picture
-	hashKey  []byte        // keys the hashes of requests: a body holds what may be guessed
+	hashes   *token.MAC    // of requests, with a key: a body holds what may be guessed
 }
 
 // New derives what the routes need of the keyring.
@@ -80,7 +80,7 @@ func New(d Deps) (*API, error) {
 		return nil, err
 	}
 	// The oldest secret: a new one must not make a repeat look like another request.
-	a.hashKey = keys[len(keys)-1]
+	a.hashes = token.NewMAC(keys[len(keys)-1])
 	return a, nil
 }
 
@@ -163,9 +163,7 @@ func handleLong(f func(*gin.Context) error) gin.HandlerFunc { return bounded(lon
 // may not know of get the same words: a detail would tell them apart.
 func bounded(bound time.Duration, f func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), bound)
-		defer cancel()
-		c.Request = c.Request.WithContext(ctx)
+		defer httpserver.Bound(c, bound)()
 		if err := f(c); err != nil {
 			if errors.Is(err, fault.ErrNotFound) {
 				err = fault.ErrNotFound

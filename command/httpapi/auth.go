@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/turnout-events/turnout/command/account"
+	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/seal"
 )
 
@@ -72,7 +73,7 @@ func (a *API) login(c *gin.Context) error {
 	if err != nil {
 		address = strings.ToLower(strings.TrimSpace(in.Email))
 	}
-	ip := c.ClientIP()
+	ip := httpserver.ClientIP(c)
 	failures := []counted{
 		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), address},
 		{a.Limits.perClient(a.Limits.LoginClient, "login-client", ip), ip},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/turnout-events/turnout/command/limit"
 	"github.com/turnout-events/turnout/internal/fault"
+	"github.com/turnout-events/turnout/internal/httpserver"
 )
 
 // Limits are how often one client, one guest or one address may do something.
@@ -73,7 +75,7 @@ type counted struct {
 
 // takeClient is take for the client's network address, which costs to find out.
 func (a *API) takeClient(c *gin.Context, r limit.Rate, name string) error {
-	ip := c.ClientIP()
+	ip := httpserver.ClientIP(c)
 	return a.take(c, a.Limits.perClient(r, name, ip), ip)
 }
 
@@ -104,15 +106,36 @@ func say(c *gin.Context, d limit.Decision) error {
 	if !d.Limited() {
 		return nil
 	}
-	h := c.Writer.Header()
-	rate := d.Policy.Rate
-	name := `"` + d.Policy.Name + `"`
-	h.Add("RateLimit-Policy", name+";q="+strconv.Itoa(rate.N)+";w="+strconv.Itoa(seconds(rate.Per)))
-	h.Add("RateLimit", name+";r="+strconv.Itoa(d.Remaining)+";t="+strconv.Itoa(seconds(d.Reset)))
+	h, rate := c.Writer.Header(), d.Policy.Rate
+	list(h, headerPolicy, d.Policy.Name, ";q=", rate.N, ";w=", seconds(rate.Per))
+	list(h, headerLimit, d.Policy.Name, ";r=", d.Remaining, ";t=", seconds(d.Reset))
 	if d.Allowed {
 		return nil
 	}
 	return fault.ErrTooMany.Detailf("%d in %s are allowed.", rate.N, rate.Per).After(d.Retry).With("policy", d.Policy.Name)
+}
+
+// As net/http spells them: Add would have to find that out each time.
+const (
+	headerPolicy = "Ratelimit-Policy"
+	headerLimit  = "Ratelimit"
+)
+
+// list adds a member with two parameters to a header that is a list (RFC 9651, 3.1), in one line whatever its length.
+func list(h http.Header, header, name, first string, a int, second string, b int) {
+	line := make([]byte, 0, 96)
+	was := h[header]
+	if len(was) > 0 {
+		line = append(append(line, was[0]...), ", "...)
+	}
+	line = append(append(append(line, '"'), name...), '"')
+	line = strconv.AppendInt(append(line, first...), int64(a), 10)
+	line = strconv.AppendInt(append(line, second...), int64(b), 10)
+	if len(was) > 0 {
+		was[0] = string(line)
+		return
+	}
+	h[header] = []string{string(line)}
 }
 
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

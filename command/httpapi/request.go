@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
 	"net/http"
 	"strconv"
 	"strings"
@@ -69,14 +67,8 @@ func key(c *gin.Context, required bool) (string, error) {
 }
 
 // hash is over the method, the path and the body: what makes a request the same one.
-func (a *API) hash(c *gin.Context, body []byte) (out [32]byte) {
-	h := hmac.New(sha256.New, a.hashKey)
-	for _, part := range []string{c.Request.Method, c.Request.URL.Path, c.GetHeader(headerIfMatch)} {
-		h.Write([]byte(part))
-		h.Write([]byte{0})
-	}
-	h.Write(body)
-	return [32]byte(h.Sum(out[:0]))
+func (a *API) hash(c *gin.Context, body []byte) [32]byte {
+	return a.hashes.Sum([]string{c.Request.Method, c.Request.URL.Path, c.GetHeader(headerIfMatch)}, body)
 }
 
 // scope keeps one client's keys from another's, and one route's from another's.
@@ -133,25 +125,33 @@ func (a *API) once(c *gin.Context, accountID, subject string, body []byte) (pgst
 	return pgstore.Once{Scope: scope(c, subject, "member:"+accountID), Key: k, Hash: h[:]}, err
 }
 
-const jsonType = "application/json; charset=utf-8"
+// Shared: full slices, which Add copies.
+var (
+	noStore = []string{"no-store"}
+	isJSON  = []string{"application/json; charset=utf-8"}
+)
 
 // answer writes what the desk answered.
 func answer(c *gin.Context, got admission.Answer, location string) {
-	h := c.Writer.Header()
-	h.Set("Turnout-Version", got.EventID+"@"+strconv.FormatInt(got.Version, 10))
+	h, values := c.Writer.Header(), make([]string, 2)
+	values[0] = got.EventID + "@" + strconv.FormatInt(got.Version, 10)
+	h["Turnout-Version"] = values[:1:1] // canonical names: Set would look that up each time
 	if location != "" && got.Status == http.StatusCreated {
-		h.Set("Location", location)
+		values[1] = location
+		h["Location"] = values[1:]
 	}
 	write(c, got.Status, got.Body)
 }
 
 func write(c *gin.Context, status int, body []byte) {
 	h := c.Writer.Header()
-	h.Set("Cache-Control", "no-store") // it holds tokens, or is about one guest
+	h["Cache-Control"] = noStore // it holds tokens, or is about one guest
 	if status == http.StatusNoContent || len(body) == 0 {
 		c.Status(status)
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	c.Data(status, jsonType, body)
+	h["Content-Type"] = isJSON
+	c.Status(status)
+	_, _ = c.Writer.Write(body) // a client that has left
 }

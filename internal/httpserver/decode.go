@@ -30,7 +30,7 @@ const bodyWithin = 30 * time.Second
 func ReadBody(c *gin.Context) ([]byte, error) {
 	conn := http.NewResponseController(c.Writer)
 	_ = conn.SetReadDeadline(time.Now().Add(bodyWithin)) // not supported by a recorder in tests
-	body, err := io.ReadAll(c.Request.Body)
+	body, err := readAll(c.Request)
 	_ = conn.SetReadDeadline(time.Time{})
 	if err == nil {
 		return body, nil
@@ -40,6 +40,21 @@ func ReadBody(c *gin.Context) ([]byte, error) {
 		return nil, errTooLarge.Detailf("At most %d bytes.", large.Limit)
 	}
 	return nil, errMalformed.Detailf("The body ended too early.").Because(err)
+}
+
+// atOnce is how much is made room for on a client's word alone.
+const atOnce = 64 << 10
+
+func readAll(r *http.Request) ([]byte, error) {
+	if r.ContentLength <= 0 || r.ContentLength > atOnce {
+		return io.ReadAll(r.Body)
+	}
+	body := make([]byte, r.ContentLength)
+	n, err := io.ReadFull(r.Body, body)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return body[:n], err
 }
 
 // DecodeJSON reads the body into v, strictly: application/json (or +json), one value, no unknown field, no wrong

@@ -5,7 +5,6 @@ package token
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -23,7 +22,7 @@ var ErrToken = errors.New("token does not verify")
 const macSize = 16
 
 // Manager makes and verifies manage tokens. Safe for concurrent use.
-type Manager struct{ keys [][]byte }
+type Manager struct{ keys []*MAC }
 
 // NewManager takes its keys from the ring.
 func NewManager(ring *seal.Keyring) (*Manager, error) {
@@ -31,7 +30,7 @@ func NewManager(ring *seal.Keyring) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{keys: keys}, nil
+	return &Manager{keys: macs(keys)}, nil
 }
 
 // mailed is the bit of a token that only a mail carries.
@@ -57,7 +56,8 @@ func (m *Manager) derive(rsvpID string, epoch, bit int) (string, error) {
 	raw := make([]byte, 0, 18+macSize)
 	raw = append(raw, u[:]...)
 	raw = binary.BigEndian.AppendUint16(raw, uint16(epoch|bit))
-	return base64.RawURLEncoding.EncodeToString(append(raw, mac(m.keys[0], raw)...)), nil
+	sum := m.keys[0].short(raw)
+	return base64.RawURLEncoding.EncodeToString(append(raw, sum[:]...)), nil
 }
 
 // Verify gives the RSVP and the epoch that the token was made for, mailed or
@@ -81,15 +81,9 @@ func (m *Manager) open(s string) (rsvpID string, number int, err error) {
 	}
 	body, given := raw[:18], raw[18:]
 	for _, key := range m.keys {
-		if hmac.Equal(given, mac(key, body)) {
+		if sum := key.short(body); hmac.Equal(given, sum[:]) {
 			return uuid.UUID(body[:16]).String(), int(binary.BigEndian.Uint16(body[16:])), nil
 		}
 	}
 	return "", 0, ErrToken
-}
-
-func mac(key, body []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write(body)
-	return h.Sum(nil)[:macSize]
 }
