@@ -147,11 +147,8 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 	}
 	ids := make([]string, 0, len(deliveries))
 	for _, x := range deliveries {
-		switch {
-		case x.Guest != nil && !x.Guest.Erased:
+		if x.Guest != nil && !x.Guest.Erased {
 			ids = append(ids, x.Guest.RSVPID)
-		case x.Member != nil:
-			ids = append(ids, x.Member.AccountID)
 		}
 	}
 	keys, err := d.keys.Fetch(ctx, ids)
@@ -189,13 +186,13 @@ func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.
 		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
 		return job{}, false
 	}
-	p, reason, err := d.openFor(x, keys)
+	p, reason, err := open(x.Guest, keys)
 	if x.Notice.Channel == notice.ChannelPush && err == nil && (reason == "" || reason == VoidNoAddress) {
 		reason, err = "", openDevice(x.Device, keys)
 	}
 	switch {
 	case err != nil:
-		d.log.ErrorContext(ctx, "personal data cannot be read", "notification", x.Notice.ID, "rsvp", x.Notice.RSVPID, "account", x.Notice.AccountID, "error", err)
+		d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)
 		d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
 	case reason == keyUnknown:
 		d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
