@@ -160,7 +160,16 @@ func (p *Projector) consume(ctx context.Context, g group) error {
 	if g.targets != nil {
 		g.targets.Refresh(ctx)
 	}
-	return kafkabus.Consume(ctx, p.deps.Kafka, g.name, []string{g.topic}, g.handle, kafkabus.ConsumeOptions{
+	handle := g.handle
+	if g.index != "" {
+		all := newTogether(ctx, g.handle, p.cfg.MaxBatch)
+		defer all.wait()
+		handle = all.Handle
+	}
+	if g.name == listing.Group {
+		handle = listing.Pace(handle)
+	}
+	return kafkabus.Consume(ctx, p.deps.Kafka, g.name, []string{g.topic}, handle, kafkabus.ConsumeOptions{
 		MaxBatch: p.cfg.MaxBatch, MaxBackoff: 5 * time.Second, Log: log, OnBatch: p.metrics.onBatch(g.name),
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/feed"
 )
 
@@ -37,7 +38,6 @@ func New(client *elastic.Client, targets feed.Each, applied func(context.Context
 type change struct {
 	event          string
 	at             int // index of the message that decides
-	messages       int
 	details        json.RawMessage
 	detailsVersion int64
 	seats          contract.Counters
@@ -46,7 +46,6 @@ type change struct {
 
 // Handle is a kafkabus.Handler.
 func (p *Projector) Handle(ctx context.Context, messages []*message.Message) error {
-	began := time.Now()
 	items, rejects := feed.Decode(messages)
 	changes := coalesce(items, rejects)
 	err := p.targets(ctx, func(target string) error { return p.write(ctx, target, changes, rejects) })
@@ -54,7 +53,6 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		return err
 	}
 	p.applied(ctx, rejects.Others(items))
-	p.pace(ctx, began, changes, len(messages))
 	return rejects.Err()
 }
 
@@ -64,23 +62,36 @@ const (
 	hotPause = 100 * time.Millisecond // between two writes of a hot event
 )
 
-// pace lets a hot event's next batch grow: its document is written some ten
+// Pace lets a hot event's next batch grow: its document is written some ten
 // times a second, however many answer. Behind a backlog batches are as large
-// as they can be, and waiting would only add to it.
-func (p *Projector) pace(ctx context.Context, began time.Time, changes []*change, size int) {
-	most := 0
-	for _, c := range changes {
-		most = max(most, c.messages)
+// as they can be, and waiting would only add to it. It wraps the handler of
+// one partition: other partitions do not wait.
+func Pace(handle kafkabus.Handler) kafkabus.Handler {
+	return func(ctx context.Context, messages []*message.Message) error {
+		began := time.Now()
+		err := handle(ctx, messages)
+		if len(messages) < hot || len(messages) >= backlog || mostOfOne(messages) < hot {
+			return err
+		}
+		timer := time.NewTimer(time.Until(began.Add(hotPause)))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		return err
 	}
-	if most < hot || size >= backlog {
-		return
+}
+
+// mostOfOne is the number of messages about the event that has most.
+func mostOfOne(messages []*message.Message) (most int) {
+	of := map[string]int{}
+	for _, m := range messages {
+		key := m.Metadata[kafkabus.MetaKey]
+		of[key]++
+		most = max(most, of[key])
 	}
-	timer := time.NewTimer(time.Until(began.Add(hotPause)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return most
 }
 
 func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
@@ -108,7 +119,6 @@ func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
 			byEvent[env.Subject] = c
 			order = append(order, c)
 		}
-		c.messages++
 		if env.Version > c.seatsVersion {
 			c.seats, c.seatsVersion, c.at = *body.Counters, env.Version, it.At
 		}
