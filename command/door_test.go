@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -69,6 +70,19 @@ func TestDoorHearsWhatATicketIsWorth(t *testing.T) {
 		t.Errorf("undone: %s", got.body)
 	}
 	r.do(request{method: "DELETE", path: path + "/" + unique(t), auth: auth}).want(http.StatusNotFound)
+
+	// A repeat hears what was said when the ticket was still good; anybody else hears that it is not.
+	keyed := request{method: "POST", path: path, auth: auth, key: "scan-1", body: map[string]any{"ticket": good, "people": 1}}
+	first := r.do(keyed).want(http.StatusOK)
+	if _, err := r.pool.Exec(t.Context(), `UPDATE rsvp SET epoch = epoch + 1 WHERE id = $1`, ada); err != nil {
+		t.Fatal(err)
+	}
+	if again := r.do(keyed); again.status != first.status || !bytes.Equal(again.body, first.body) {
+		t.Errorf("again: %s\nfirst: %s", again.body, first.body)
+	}
+	if got := scan(map[string]any{"ticket": good, "people": 1}); got.text("outcome") != "unknown" {
+		t.Errorf("a revoked ticket: %s", got.body)
+	}
 }
 
 // Two devices were offline. Whoever syncs first, the event ends the same, and

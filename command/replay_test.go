@@ -84,8 +84,26 @@ func TestARepeatIsNotJudgedAnew(t *testing.T) {
 	answers := request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: "press", body: guest("ada", 2)}
 	ada := r.do(answers).want(http.StatusCreated)
 
+	change := request{method: "PATCH", path: "/v1/rsvps/" + ada.text("id"), auth: "Guest " + ada.text("manage_token"), body: map[string]any{"response": "maybe"}}
+	r.do(change).want(http.StatusOK)
+	comes := change
+	comes.key, comes.body = "come", map[string]any{"response": "going", "name": "Ada L."}
+	came := r.do(comes).want(http.StatusOK)
+	r.do(change).want(http.StatusOK)
+
 	r.do(request{method: "PATCH", path: "/v1/events/" + eventID, auth: auth, body: map[string]any{
 		"questions": []map[string]any{{"id": "diet", "label": "Diet?", "kind": "text", "required": true}}}}).want(http.StatusOK)
+	// Who comes back must answer the question by now; who came back before it was asked has their answer.
+	if again := r.do(comes); again.status != came.status || !bytes.Equal(again.body, came.body) {
+		t.Errorf("the change again: %d %s\nfirst: %d %s", again.status, again.body, came.status, came.body)
+	}
+	for _, k := range []string{unique(t), ""} {
+		other := comes
+		other.key = k
+		r.do(other).want(http.StatusBadRequest, "invalid-input")
+	}
+	comes.body = map[string]any{"response": "going", "name": "Bob"}
+	r.do(comes).want(http.StatusUnprocessableEntity, "idempotency-key-reused")
 	ahead.advance(4 * time.Hour)
 	for _, c := range []struct {
 		again request

@@ -103,19 +103,25 @@ func (a *API) request(c *gin.Context, eventID, subject string, actor rsvp.Actor,
 
 // earlier is what a refusal by the present state turns into when the same
 // request was accepted before: the answer that it got then. A refusal that is
-// not about the input stays, and so does one of a request without a key.
+// not about the input stays, and so do one of a request without a key and one
+// of what was erased.
 func (a *API) earlier(c *gin.Context, scope, k string, body []byte, refusal error) (admission.Answer, error) {
-	if k == "" || fault.As(refusal) == nil || fault.KindOf(refusal) == fault.Unavailable {
+	if fault.As(refusal) == nil || fault.KindOf(refusal) == fault.Unavailable || fault.KindOf(refusal) == fault.Gone {
 		return admission.Answer{}, refusal
 	}
-	got, found, err := a.Desk.Earlier(c.Request.Context(), scope, k, a.hash(c, body))
-	switch {
-	case err != nil:
-		return admission.Answer{}, err
-	case !found:
-		return admission.Answer{}, refusal
+	got, found, err := a.kept(c, scope, k, body)
+	if err == nil && !found {
+		err = refusal
 	}
-	return got, nil
+	return got, err
+}
+
+// kept is the answer that the same request had before.
+func (a *API) kept(c *gin.Context, scope, k string, body []byte) (got admission.Answer, found bool, err error) {
+	if k == "" {
+		return got, false, nil
+	}
+	return a.Desk.Earlier(c.Request.Context(), scope, k, a.hash(c, body))
 }
 
 // once is request for what does not go through the desk.

@@ -220,8 +220,8 @@ func (a *API) changeRSVP(c *gin.Context) error {
 	if in.Notify != nil {
 		command.Reminders = in.Notify.Reminders
 	}
-	if err := a.reseal(c, by.row, in, command); err != nil {
-		return err
+	if refusal := a.reseal(c, by.row, in, command); refusal != nil {
+		return a.again(c, by, body, refusal)
 	}
 	return a.decide(c, by, body, command)
 }
@@ -242,6 +242,21 @@ func (a *API) decide(c *gin.Context, by answerer, body []byte, command rsvp.Comm
 	}
 	r.Command, r.Encode = command, a.encodeAnswered(http.StatusOK, by.token != "")
 	got, err := a.Desk.Do(c.Request.Context(), r)
+	if err != nil {
+		return err
+	}
+	answer(c, got, "")
+	return nil
+}
+
+// again answers a change that is refused by what the event asks now as it was
+// answered before the event asked it.
+func (a *API) again(c *gin.Context, by answerer, body []byte, refusal error) error {
+	k, err := key(c, false)
+	if err != nil {
+		return err
+	}
+	got, err := a.earlier(c, scope(c, by.row.RSVP.ID, by.actor.ID), k, body, refusal)
 	if err != nil {
 		return err
 	}
