@@ -29,5 +29,5 @@ func ensureIndex(ctx context.Context, client *elastic.Client, name string, refre
 
 func indexSpec(name string, refresh time.Duration) (elastic.IndexSpec, error) {
 	mapping, err := document.Mapping(name)
-	return elastic.IndexSpec{Mappings: mapping, Refresh: refresh}, err
+	return elastic.IndexSpec{Mappings: mapping, Refresh: refresh, Version: document.Version(name)}, err
 }

@@ -33,3 +33,14 @@ func Mapping(index string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// Version of an index grows when its documents are made differently under the
+// same mapping, so that they must be made again: turnout rebuild.
+func Version(index string) int {
+	switch index {
+	case Listings, GuestList:
+		return 1 // Chinese, Japanese and Korean in pairs of letters
+	default:
+		return 0
+	}
+}

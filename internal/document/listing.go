@@ -107,13 +107,16 @@ func (ix *listingIndex) setEvent(e contract.Event) {
 	}
 	ix.Online = e.Online
 	ix.Title, ix.TitleKey = Text(e.Title), Key(e.Title)
-	ix.Labels = Text(append([]string{e.Category}, e.Tags...)...)
+	labels := append([]string{e.Category}, e.Tags...)
+	ix.Labels = Text(labels...)
+	everything := append([]string{e.Title, e.Description}, labels...)
 	if v := e.Venue; v != nil {
 		ix.City, ix.CityKey, ix.Country = v.City, Key(v.City), v.Country
 		ix.Place = Text(v.Name, v.Address, v.City)
+		everything = append(everything, v.Name, v.Address, v.City)
 		if v.Lat != nil && v.Lon != nil {
 			ix.Location = &Point{Lat: *v.Lat, Lon: *v.Lon}
 		}
 	}
-	ix.Everything = Text(ix.Title, ix.Place, ix.Labels, e.Description)
+	ix.Everything = Text(everything...)
 }

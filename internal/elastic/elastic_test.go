@@ -279,3 +279,29 @@ func TestConcurrentRefreshesShareAndSeeEveryWrite(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// What was written by an older release stays known as that until it is rebuilt.
+func TestAnOlderIndexStaysOlder(t *testing.T) {
+	t.Parallel()
+	c := indexed(t)
+	newer := spec
+	newer.Version = 3
+	for range 2 { // the first look must not make it look new to the second
+		if err := c.EnsureIndex(t.Context(), "docs", newer); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := c.IndexVersion(t.Context(), "docs"); err != nil || v != 0 {
+			t.Fatalf("version %d, %v: nothing was rebuilt", v, err)
+		}
+	}
+	fresh, err := c.NewIndex(t.Context(), "docs", newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SwapAlias(t.Context(), "docs", fresh); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.IndexVersion(t.Context(), "docs"); err != nil || v != 3 {
+		t.Errorf("version %d, %v after the rebuild", v, err)
+	}
+}

@@ -22,6 +22,9 @@ type IndexSpec struct {
 	// Refresh is the time until a search sees a write; 0 means 1 s, negative means never by itself. It is always set:
 	// without it an index that nobody searches for 30 s stops refreshing, and the next search is slow.
 	Refresh time.Duration
+	// Version of what is written into the documents, where the same mapping holds them differently; 0 is the first. A
+	// new index keeps it; an older index that is there is told of in the log, because only a rebuild brings it up.
+	Version int
 	// Shards defaults to 1, Replicas to 0.
 	Shards, Replicas int
 }
@@ -42,12 +45,25 @@ func (s IndexSpec) body(alias string) ([]byte, error) {
 	}
 	body := map[string]any{"settings": settings}
 	if len(s.Mappings) > 0 {
-		body["mappings"] = s.Mappings
+		mappings := map[string]json.RawMessage{}
+		if err := json.Unmarshal(s.Mappings, &mappings); err != nil {
+			return nil, err
+		}
+		meta, err := json.Marshal(indexMeta{Version: s.Version})
+		if err != nil {
+			return nil, err
+		}
+		mappings["_meta"] = meta
+		body["mappings"] = mappings
 	}
 	if alias != "" {
 		body["aliases"] = map[string]any{alias: map[string]any{"is_write_index": true}}
 	}
 	return json.Marshal(body)
+}
+
+type indexMeta struct {
+	Version int `json:"version"`
 }
 
 // EnsureIndex makes <alias>-000001 behind the alias if the alias is not there, else adds what the mapping has more. A
@@ -71,7 +87,31 @@ func (c *Client) EnsureIndex(ctx context.Context, alias string, spec IndexSpec) 
 	if err := c.do(ctx, "put mapping", esapi.IndicesPutMappingRequest{Index: []string{alias}, Body: bytes.NewReader(spec.Mappings)}, nil); err != nil {
 		return fmt.Errorf("mapping of %s does not fit the index that is there; rebuild it: %w", alias, err)
 	}
-	return nil
+	has, err := c.IndexVersion(ctx, alias)
+	if err == nil && has < spec.Version {
+		c.log.WarnContext(ctx, "index was written by an older release, and searches in it may miss words: run `turnout rebuild`",
+			"index", alias, "version", has, "want", spec.Version)
+	}
+	return err
+}
+
+// IndexVersion is the IndexSpec.Version by which the index behind an alias was made, the oldest if there are several.
+func (c *Client) IndexVersion(ctx context.Context, alias string) (int, error) {
+	var answer map[string]struct {
+		Mappings struct {
+			Meta indexMeta `json:"_meta"`
+		} `json:"mappings"`
+	}
+	if err := c.do(ctx, "get mapping", esapi.IndicesGetMappingRequest{Index: []string{c.Alias(alias)}, FilterPath: []string{"error", "*.mappings._meta"}}, &answer); err != nil {
+		return 0, err
+	}
+	oldest := -1
+	for _, index := range answer {
+		if v := index.Mappings.Meta.Version; oldest < 0 || v < oldest {
+			oldest = v
+		}
+	}
+	return max(oldest, 0), nil
 }
 
 // Behind gives the physical indices behind an alias, sorted; none if there is no such alias.

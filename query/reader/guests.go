@@ -126,7 +126,7 @@ func (q GuestQuery) body(after []any) object {
 	}
 	// Each word may still be being typed: any of them is the beginning of one.
 	for _, w := range document.Words(q.Q) {
-		filter = append(filter, object{"prefix": object{"search": object{"value": w}}})
+		filter = append(filter, match("search", w, false, true))
 	}
 	body := object{
 		"size": q.Limit + 1, "track_total_hits": true, "query": object{"bool": object{"filter": filter}}, "sort": q.order(),

@@ -1,7 +1,9 @@
 package reader
 
 import (
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
@@ -158,17 +160,35 @@ func (s Search) words(fuzzy bool) (must, should []any, none bool) {
 }
 
 // match finds one word. A typo is one edit in words of four to seven letters
-// and two in longer ones; the first letter must be right.
+// and two in longer ones; the first letter must be right. What is written
+// without spaces is found wherever it stands: its pairs, one after the other.
 func match(field, word string, fuzzy, prefix bool) object {
 	switch {
+	case document.Unspaced(word):
+		return unspaced(field, word)
 	case prefix && !fuzzy:
-		return object{"prefix": object{field: object{"value": word}}}
+		return begins(field, word)
 	case fuzzy && prefix:
 		return object{"bool": object{"should": []any{match(field, word, false, true), match(field, word, true, false)}}}
 	case fuzzy:
 		return object{"fuzzy": object{field: object{"value": word, "fuzziness": "AUTO:4,8", "prefix_length": 1, "max_expansions": 50}}}
 	default:
 		return term(field, word)
+	}
+}
+
+func begins(field, text string) object {
+	return object{"prefix": object{field: object{"value": text}}}
+}
+
+func unspaced(field, word string) object {
+	switch pairs := document.Pairs(word); {
+	case utf8.RuneCountInString(word) == 1:
+		return begins(field, word)
+	case len(pairs) == 1:
+		return term(field, pairs[0])
+	default:
+		return object{"match_phrase": object{field: strings.Join(pairs, " ")}}
 	}
 }
 
