@@ -45,17 +45,13 @@ type deliverer struct {
 	holder  string // names this process in claimed rows
 	workers int
 	lease   time.Duration
-	// identity is the keyed identity of an address (seal.Keyring.EmailHMAC).
-	identity func(address string) []byte
 
 	recorded func() // results are in the store
-	// gate says what becomes of a notice that may not go after all; nil: it may.
-	gate    func(ctx context.Context, n *notice.Notice, now time.Time) (*pgstore.Result, error)
-	wake    chan struct{}
-	first   queue
-	rest    queue
-	results chan finished
-	breaker breaker.Breaker
+	wake     chan struct{}
+	first    queue
+	rest     queue
+	results  chan finished
+	breaker  breaker.Breaker
 }
 
 // job is a delivery with the guest's data, which exist in clear only here.
@@ -306,13 +302,6 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 	// hung would send what another one has sent since.
 	if now.After(n.LeaseUntil.Add(-d.lease/2)) || d.breaker.Open(now) {
 		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
-		return
-	}
-	if held, err := d.gate(ctx, n, now); err != nil || held != nil {
-		if err != nil {
-			held = &pgstore.Result{State: notice.Planned, Outcome: "not-tried"}
-		}
-		d.finish(j.d, *held)
 		return
 	}
 	// A message that is under way is finished, also when the process stops.
