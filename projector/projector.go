@@ -167,7 +167,15 @@ func (p *Projector) consume(ctx context.Context, g group) error {
 		handle = all.Handle
 	}
 	if g.name == listing.Group {
-		handle = listing.Pace(handle)
+		fresh := newFreshener(p.deps.Elastic, g.index, log)
+		freshening, stop := context.WithCancel(ctx)
+		var ended sync.WaitGroup
+		ended.Go(func() { fresh.run(freshening) })
+		defer func() {
+			stop()
+			ended.Wait()
+		}()
+		handle = listing.Pace(fresh.after(handle))
 	}
 	return kafkabus.Consume(ctx, p.deps.Kafka, g.name, []string{g.topic}, handle, kafkabus.ConsumeOptions{
 		MaxBatch: p.cfg.MaxBatch, MaxBackoff: 5 * time.Second, Log: log, OnBatch: p.metrics.onBatch(g.name),
