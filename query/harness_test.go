@@ -185,7 +185,10 @@ func (r *readSide) warmUp() {
 				return fmt.Errorf("%s is at %d: %w", name, mark, err)
 			}
 		}
-		return r.redis.HGet(r.t.Context(), r.redis.Key("roles", org), "v").Err()
+		if err := r.redis.HGet(r.t.Context(), r.redis.Key("roles", org), "v").Err(); err != nil {
+			return err
+		}
+		return r.redis.Get(r.t.Context(), r.redis.Key("sentinel")).Err() // until then seats come from the listing
 	})
 }
 

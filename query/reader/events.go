@@ -88,21 +88,29 @@ func eventOf(source json.RawMessage) (Event, error) {
 	return e, nil
 }
 
-// eventFromRedis is the answer while Elasticsearch is away.
+// eventFromRedis is the answer while Elasticsearch is away. That an event is not
+// in Redis tells that there is none only when Redis is filled.
 func (s *Stores) eventFromRedis(ctx context.Context, eventID string, cause error) (Event, error) {
-	type copied struct{ event, seats string }
+	type copied struct {
+		event, seats string
+		filled       bool
+	}
 	got, err := run(s.seats, func() (copied, error) {
 		pipe := s.Redis.Pipeline()
 		event := pipe.HGet(ctx, s.Redis.Key(document.KeyEvent, eventID), document.FieldBody)
 		seats := pipe.HGet(ctx, s.Redis.Key(document.KeyAvailability, eventID), document.FieldBody)
+		filled := pipe.Exists(ctx, s.Redis.Key(document.KeySentinel))
 		_, err := pipe.Exec(ctx)
-		return copied{event.Val(), seats.Val()}, err
-	})
-	if err != nil {
 		if errors.Is(err, redis.Nil) {
-			return Event{}, fault.ErrNotFound
+			err = nil // one of the two is not there; a value is empty then
 		}
+		return copied{event.Val(), seats.Val(), filled.Val() == 1}, err
+	})
+	switch {
+	case err != nil || !got.filled:
 		return Event{}, ErrSearchAway.Because(errors.Join(cause, err))
+	case got.event == "" || got.seats == "":
+		return Event{}, fault.ErrNotFound
 	}
 	seats, err := document.DecodeAvailability([]byte(got.seats))
 	if err != nil {

@@ -6,22 +6,33 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // Role gives an account's role in an organization, "" for none. Redis answers;
-// Elasticsearch does while Redis is away or empty.
+// Elasticsearch does while Redis is away, empty or being filled.
 func (s *Stores) Role(ctx context.Context, org, account string) (string, error) {
 	fields, err := run(s.seats, func() ([]any, error) {
-		return s.Redis.HMGet(ctx, s.Redis.Key(document.KeyRoles, org), document.FieldVersion, account).Result()
+		pipe := s.Redis.Pipeline()
+		fields := pipe.HMGet(ctx, s.Redis.Key(document.KeyRoles, org), document.FieldVersion, account)
+		filled := pipe.Exists(ctx, s.Redis.Key(document.KeySentinel))
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, err
+		}
+		if filled.Val() == 0 {
+			return nil, redis.Nil // a role of long ago may have been taken away since
+		}
+		return fields.Val(), nil
 	})
 	if err == nil && len(fields) == 2 && fields[0] != nil {
 		role, _ := fields[1].(string)
 		return role, nil
 	}
-	if err != nil && !Away(err) {
+	if err != nil && !Away(err) && !errors.Is(err, redis.Nil) {
 		return "", fmt.Errorf("roles of %s: %w", org, err)
 	}
 	o, err := s.Organization(ctx, org)

@@ -27,15 +27,19 @@ type Owner struct {
 	Status         string `json:"status"`
 }
 
-// Seats reads Redis; a miss, or Redis being away, is answered from the listing
-// and marked.
+// Seats reads Redis; a miss, or Redis being away or not filled, is answered from
+// the listing and marked.
 func (s *Stores) Seats(ctx context.Context, eventID string) (Seats, error) {
 	got, err := run(s.seats, func() (Seats, error) {
 		pipe := s.Redis.Pipeline()
 		seats := pipe.HMGet(ctx, s.Redis.Key(document.KeyAvailability, eventID), document.FieldVersion, document.FieldBody)
 		event := pipe.HGet(ctx, s.Redis.Key(document.KeyEvent, eventID), document.FieldBody)
+		filled := pipe.Exists(ctx, s.Redis.Key(document.KeySentinel))
 		if _, err := pipe.Exec(ctx); err != nil {
 			return Seats{}, err
+		}
+		if filled.Val() == 0 {
+			return Seats{}, redis.Nil // being filled from the log's beginning: what is there is of long ago
 		}
 		return seatsOf(seats.Val(), event.Val())
 	})

@@ -1,0 +1,81 @@
+package query_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+)
+
+// While Redis is filled from the log's beginning it holds what was true long
+// ago. Nobody is told that: neither seats that were free once, nor a role that
+// was taken away since, nor that an event does not exist.
+func TestWhileRedisIsFilled(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx := t.Context()
+	org, owner, former := newID(t), newID(t), newID(t)
+	r.organization(org, contract.Member{AccountID: owner, Role: contract.RoleOwner})
+	e := r.event(org, "Refilled", func(e *contract.Event) { e.Capacity = n(5) })
+	r.publish(e, contract.Counters{Capacity: n(5), Going: 5})
+	last := r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, OrganizationID: org,
+		Status: contract.StatusConfirmed, PartySize: 1}, contract.Personal{Name: "A"}, contract.Counters{Capacity: n(5), Going: 5})
+	page, list := "/v1/events/"+e.ID, "/v1/events/"+e.ID+"/guests"
+	ok[map[string]any](t, r.get(list, append(atLeast(e.ID, last), "Authorization", "Bearer account:"+owner)...))
+	ok[map[string]any](t, r.get(page, atLeast(e.ID, last)...))
+	avail, roles, sentinel := r.redis.Key(document.KeyAvailability, e.ID), r.redis.Key(document.KeyRoles, org), r.redis.Key(document.KeySentinel)
+
+	// during runs f at a moment in which Redis is not filled. The projector fills
+	// it within seconds: what it has mended meanwhile is broken again.
+	during := func(f func() []string) {
+		t.Helper()
+		for range 50 {
+			must(t, r.redis.Del(ctx, sentinel).Err())
+			must(t, r.redis.HSet(ctx, avail, "v", 1, "b", `{"event_id":"`+e.ID+`","capacity":5,"going":0,"remaining":5,"version":1}`).Err())
+			must(t, r.redis.HSet(ctx, roles, "v", 1, former, contract.RoleOwner).Err())
+			wrong := f()
+			there, err := r.redis.Exists(ctx, sentinel).Result()
+			must(t, err)
+			if there == 0 {
+				for _, w := range wrong {
+					t.Error(w)
+				}
+				return
+			}
+		}
+		t.Error("it is always filled")
+	}
+	during(func() (wrong []string) {
+		got := r.get(page + "/availability")
+		if a := ok[document.Availability](t, got); a.Going != 5 || a.Version < last || got.header.Get("Turnout-Degraded") != "seats" {
+			wrong = append(wrong, "seats of long ago: "+string(got.body)+" "+got.header.Get("Turnout-Degraded"))
+		}
+		if got := r.get(list, "Authorization", "Bearer account:"+former); got.status != http.StatusNotFound {
+			wrong = append(wrong, "a role of long ago: "+string(got.body))
+		}
+		if got := r.get(list, "Authorization", "Bearer account:"+owner); got.status != http.StatusOK {
+			wrong = append(wrong, "the owner: "+string(got.body))
+		}
+		return wrong
+	})
+
+	// Elasticsearch away as well: nobody can say, so nobody says that it is not there.
+	r.elasticCable.Cut()
+	during(func() (wrong []string) {
+		for _, path := range []string{page, page + "/availability", "/v1/events/" + e.Slug, "/v1/events/" + newID(t)} {
+			if got := r.getOnce(path); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+				wrong = append(wrong, path+" with nothing to answer from: "+string(got.body))
+			}
+		}
+		return wrong
+	})
+	// Filled again, Redis knows what there is and what is not.
+	must(t, r.redis.Set(ctx, sentinel, "test", 0).Err())
+	if got := r.getOnce("/v1/events/" + newID(t)); got.status != http.StatusNotFound {
+		t.Errorf("no such event, says a filled Redis: %d %s", got.status, got.body)
+	}
+	if got := r.getOnce(page); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "search" {
+		t.Errorf("from Redis: %d %s", got.status, got.body)
+	}
+}
