@@ -15,9 +15,10 @@ import (
 // message of the batch can still void them, and are written at the end; before
 // a plan that concerns all guests of an event they are written first.
 type batch struct {
-	tx    *pgstore.Tx
-	now   time.Time
-	quiet time.Duration
+	tx         *pgstore.Tx
+	now        time.Time
+	quiet      time.Duration
+	digestHour int
 
 	events      map[string]*notice.Event
 	guests      map[string]*notice.Guest
@@ -29,6 +30,7 @@ type batch struct {
 	adds        []*notice.Notice
 	byGuest     map[string][]*notice.Notice
 	voids       []Void
+	members     []notice.Notice // for members of their organizations
 
 	fresh   []*contract.Envelope // about events, and not repeats
 	hooked  bool                 // there are posts to webhooks
@@ -108,7 +110,7 @@ func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
 	if late {
 		return b.late(ctx, ev, env)
 	}
-	c := cause{env: env, now: b.now, quiet: b.quiet}
+	c := b.cause(env)
 	var plan Plan
 	if contract.AboutOf(env.Type) == contract.AboutEvent {
 		m, err := env.Event()
@@ -125,12 +127,17 @@ func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
 		ev.CheckedIn = m.Counters.CheckedIn
 		var g *notice.Guest
 		g, plan = onRSVP(c, ev, b.guests[m.RSVP.ID], m)
+		plan.planFull(c, ev, m.Counters)
 		b.guests[g.RSVPID] = g
 		b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
 	}
 	ev.Version = env.Version
 	b.dirtyEvents[env.Subject] = true
 	return b.take(ctx, plan)
+}
+
+func (b *batch) cause(env *contract.Envelope) cause {
+	return cause{env: env, now: b.now, quiet: b.quiet, digestHour: b.digestHour}
 }
 
 // passedOver strikes a version off those that never came.
@@ -157,7 +164,7 @@ func (b *batch) late(ctx context.Context, ev *notice.Event, env *contract.Envelo
 	if before := b.guests[m.RSVP.ID]; before != nil && before.Version > env.Version {
 		return nil
 	}
-	g, plan := onRSVP(cause{env: env, now: b.now, quiet: b.quiet}, ev, b.guests[m.RSVP.ID], m)
+	g, plan := onRSVP(b.cause(env), ev, b.guests[m.RSVP.ID], m)
 	b.guests[g.RSVPID] = g
 	b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
 	return b.take(ctx, plan)
@@ -173,6 +180,7 @@ func (b *batch) take(ctx context.Context, p Plan) error {
 			b.add(&push)
 		}
 	}
+	b.members = append(b.members, p.Members...)
 	if len(p.Fan) == 0 {
 		return nil
 	}
@@ -239,7 +247,7 @@ func (b *batch) flush(ctx context.Context) error {
 	}
 	b.adds, b.voids = nil, nil
 	clear(b.byGuest)
-	return nil
+	return b.tellMembers(ctx)
 }
 
 func (b *batch) saveSeen(ctx context.Context) error {

@@ -45,13 +45,17 @@ type deliverer struct {
 	holder  string // names this process in claimed rows
 	workers int
 	lease   time.Duration
+	// identity is the keyed identity of an address (seal.Keyring.EmailHMAC).
+	identity func(address string) []byte
 
 	recorded func() // results are in the store
-	wake     chan struct{}
-	first    queue
-	rest     queue
-	results  chan finished
-	breaker  breaker.Breaker
+	// gate says what becomes of a notice that may not go after all; nil: it may.
+	gate    func(ctx context.Context, n *notice.Notice, now time.Time) (*pgstore.Result, error)
+	wake    chan struct{}
+	first   queue
+	rest    queue
+	results chan finished
+	breaker breaker.Breaker
 }
 
 // job is a delivery with the guest's data, which exist in clear only here.
@@ -143,8 +147,11 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 	}
 	ids := make([]string, 0, len(deliveries))
 	for _, x := range deliveries {
-		if x.Guest != nil && !x.Guest.Erased {
+		switch {
+		case x.Guest != nil && !x.Guest.Erased:
 			ids = append(ids, x.Guest.RSVPID)
+		case x.Member != nil:
+			ids = append(ids, x.Member.AccountID)
 		}
 	}
 	keys, err := d.keys.Fetch(ctx, ids)
@@ -182,13 +189,13 @@ func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.
 		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
 		return job{}, false
 	}
-	p, reason, err := open(x.Guest, keys)
+	p, reason, err := d.openFor(x, keys)
 	if x.Notice.Channel == notice.ChannelPush && err == nil && (reason == "" || reason == VoidNoAddress) {
 		reason, err = "", openDevice(x.Device, keys)
 	}
 	switch {
 	case err != nil:
-		d.log.ErrorContext(ctx, "guest's data cannot be read", "notification", x.Notice.ID, "rsvp", x.Guest.RSVPID, "error", err)
+		d.log.ErrorContext(ctx, "personal data cannot be read", "notification", x.Notice.ID, "rsvp", x.Notice.RSVPID, "account", x.Notice.AccountID, "error", err)
 		d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
 	case reason == keyUnknown:
 		d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
@@ -304,6 +311,10 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
 		return
 	}
+	if held := d.heldBack(ctx, n, now); held != nil {
+		d.finish(j.d, *held)
+		return
+	}
 	// A message that is under way is finished, also when the process stops.
 	err := d.guarded(context.WithoutCancel(ctx), j, now)
 	now = d.clock.Now().UTC()
@@ -327,6 +338,17 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 			"state", r.State, "attempt", n.Attempts+1, "error", err)
 	}
 	d.finish(j.d, r)
+}
+
+func (d *deliverer) heldBack(ctx context.Context, n *notice.Notice, now time.Time) *pgstore.Result {
+	if d.gate == nil {
+		return nil
+	}
+	held, err := d.gate(ctx, n, now)
+	if err != nil {
+		return &pgstore.Result{State: notice.Planned, Outcome: "not-tried"}
+	}
+	return held
 }
 
 func (d *deliverer) guarded(ctx context.Context, j job, now time.Time) (err error) {

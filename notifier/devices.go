@@ -70,7 +70,7 @@ func (n *Notifier) newPush(cfg Config, like *deliverer) (*deliverer, string, err
 	}
 	return &deliverer{
 		channel: channel, store: like.store, keys: like.keys, clock: like.clock, log: like.log, metrics: like.metrics,
-		holder: like.holder, workers: cfg.Push.Workers, lease: like.lease, recorded: like.recorded, wake: make(chan struct{}, 1),
+		holder: like.holder, workers: cfg.Push.Workers, lease: like.lease, recorded: like.recorded, identity: like.identity, wake: make(chan struct{}, 1),
 	}, channel.PublicKey(), nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -33,6 +34,7 @@ import (
 	"github.com/turnout-events/turnout/notifier/outcome"
 	"github.com/turnout-events/turnout/notifier/pgstore"
 	"github.com/turnout-events/turnout/notifier/push"
+	"github.com/turnout-events/turnout/notifier/template"
 	"github.com/turnout-events/turnout/notifier/webhook"
 )
 
@@ -57,6 +59,12 @@ type Config struct {
 	BounceToken string `env:"TURNOUT_NOTIFIER_BOUNCE_TOKEN"`
 	// HourlyLimit is how many announcements an organization may send within an hour.
 	HourlyLimit int `env:"TURNOUT_NOTIFIER_ANNOUNCEMENTS_PER_HOUR" envDefault:"20"`
+	// MailsPerHour is how many mails of campaigns and announcements an organization
+	// may send within an hour; what is beyond it goes later.
+	MailsPerHour int `env:"TURNOUT_NOTIFIER_MAILS_PER_HOUR" envDefault:"10000"`
+	// DigestHour is when members get the digest of new answers: the hour of the
+	// day on the clock of the event, 0 to 23.
+	DigestHour int `env:"TURNOUT_NOTIFIER_DIGEST_HOUR" envDefault:"8"`
 	// Lease is how long a claimed notice belongs to the one who claimed it.
 	Lease time.Duration `env:"TURNOUT_NOTIFIER_LEASE" envDefault:"60s"`
 }
@@ -72,6 +80,10 @@ func (c Config) Validate() error {
 		return errors.New("notifier: TURNOUT_NOTIFIER_QUIET is negative")
 	case c.Lease < 2*time.Second:
 		return fmt.Errorf("notifier: TURNOUT_NOTIFIER_LEASE is %s, wants 2s or more: a mail must fit into half of it", c.Lease)
+	case c.MailsPerHour < 1:
+		return fmt.Errorf("notifier: TURNOUT_NOTIFIER_MAILS_PER_HOUR is %d, wants 1 or more", c.MailsPerHour)
+	case c.DigestHour < 0 || c.DigestHour > 23:
+		return fmt.Errorf("notifier: TURNOUT_NOTIFIER_DIGEST_HOUR is %d, wants 0 to 23", c.DigestHour)
 	case c.PublicURL == "":
 		return errors.New("notifier: TURNOUT_PUBLIC_URL is empty")
 	default:
@@ -105,10 +117,12 @@ type Notifier struct {
 	mail    *deliverer
 	push    *deliverer // nil: no key is set
 	hooks   *hooks
-	relay   *outcome.Relay
-	server  *httpserver.Server
-	api     *httpapi.API
-	ready   chan struct{}
+	// campaigns plans organizers' campaigns and lets their mail go.
+	campaigns *campaigns
+	relay     *outcome.Relay
+	server    *httpserver.Server
+	api       *httpapi.API
+	ready     chan struct{}
 }
 
 // New checks the settings and builds the role; nothing runs before Run.
@@ -151,9 +165,14 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	}
 	n.mail = &deliverer{
 		channel: channel, store: n.store, keys: deps.Keys, clock: deps.Clock, log: deps.Log, metrics: m,
-		holder: holder, workers: cfg.Workers, lease: cfg.Lease, wake: make(chan struct{}, 1),
+		holder: holder, workers: cfg.Workers, lease: cfg.Lease, wake: make(chan struct{}, 1), identity: identity(deps.Ring),
 		recorded: n.relay.Wake,
 	}
+	n.campaigns = &campaigns{
+		store: n.store, keys: deps.Keys, clock: deps.Clock, log: deps.Log, perHour: cfg.MailsPerHour, deliver: n.wake,
+		wake: make(chan struct{}, 1), state: map[string]seenState{},
+	}
+	n.mail.gate = n.campaigns.gate
 	var vapid string
 	if n.push, vapid, err = n.newPush(cfg, n.mail); err != nil {
 		return nil, err
@@ -170,10 +189,16 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	words, err := template.New()
+	if err != nil {
+		return nil, err
+	}
 	api := &httpapi.API{
 		Store: n.store, Verifier: deps.Verifier, Keys: deps.Keys, Links: links, Now: deps.Clock.Now, Log: deps.Log,
 		MessageID: func(noticeID string) string { return noticeID }, HourlyLimit: cfg.HourlyLimit, Wake: n.wake, BounceToken: cfg.BounceToken,
-		Ring: deps.Ring, PrivateWebhooks: cfg.PrivateWebhooks, WakeHooks: n.hooks.poke,
+		MailsPerHour: cfg.MailsPerHour, Words: words, PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"), Test: channel.Deliver,
+		WakeCampaigns: n.campaigns.changed,
+		Ring:          deps.Ring, PrivateWebhooks: cfg.PrivateWebhooks, WakeHooks: n.hooks.poke,
 		Guests: guests, VAPIDKey: vapid, PrivatePush: cfg.Push.Private,
 	}
 	if m, ok := channel.(*mail.Channel); ok {
@@ -239,6 +264,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		group.Go(func() error { return n.push.run(ctx) })
 	}
 	group.Go(func() error { return n.hooks.run(ctx) })
+	group.Go(func() error { return n.campaigns.run(ctx) })
 	group.Go(func() error { return n.relay.Run(ctx) })
 	group.Go(func() error {
 		return kafkabus.Consume(ctx, n.kafka, contract.GroupNotifier, contract.Groups()[contract.GroupNotifier], n.onMessages,

@@ -31,6 +31,7 @@ func onEvent(c cause, before *notice.Event, m contract.EventMessage) (*notice.Ev
 	default:
 		p.Skipped = SkipNoNews
 	}
+	p.planFull(c, &ev, m.Counters)
 	return &ev, p
 }
 

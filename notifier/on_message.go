@@ -32,7 +32,7 @@ func (n *Notifier) onMessages(ctx context.Context, messages []*message.Message) 
 	var done *batch
 	if len(envelopes) > 0 {
 		err := n.store.Plan(ctx, func(tx *pgstore.Tx) error {
-			done = &batch{tx: tx, now: now, quiet: n.cfg.Quiet}
+			done = &batch{tx: tx, now: now, quiet: n.cfg.Quiet, digestHour: n.cfg.DigestHour}
 			return done.apply(ctx, envelopes)
 		})
 		if err != nil {

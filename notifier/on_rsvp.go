@@ -21,6 +21,10 @@ func onRSVP(c cause, ev *notice.Event, before *notice.Guest, m contract.RSVPMess
 		return g, p
 	}
 	p.planTimed(c, ev, before, g)
+	p.planDigest(c, ev, before, g)
+	if before != nil && !gone(before) && gone(g) {
+		p.Void = append(p.Void, Void{EventID: ev.ID, RSVPID: g.RSVPID, Kinds: []notice.Kind{notice.Campaign}, Reason: VoidNotGoing})
+	}
 	if ev.Known && ev.Body.Status == contract.EventCancelled {
 		p.planAfterCancellation(c, ev, g)
 		return g, p
@@ -44,7 +48,7 @@ func guestOf(c cause, before *notice.Guest, m contract.RSVPMessage) *notice.Gues
 	g := &notice.Guest{
 		RSVPID: r.ID, EventID: c.env.Subject, OrganizationID: r.OrganizationID, Version: c.env.Version,
 		Status: r.Status, PartySize: r.PartySize, QueuedVersion: r.QueuedVersion, CheckedIn: r.CheckedIn,
-		Epoch: r.Epoch, Locale: r.Locale, TimeZone: r.TimeZone, Updates: r.Consents.Updates,
+		Epoch: r.Epoch, Locale: r.Locale, TimeZone: r.TimeZone, Updates: r.Consents.Updates, Marketing: r.Consents.Marketing,
 		Reminders: r.Reminders, Erased: r.Erased || c.env.Type == contract.RSVPErasedV1, Sealed: r.Sealed,
 	}
 	if before != nil {
@@ -188,6 +192,11 @@ func (p *Plan) keepInStep(g *notice.Guest, ev *notice.Event, had, want bool, kin
 			p.Add = append(p.Add, to(g, n))
 		}
 	}
+}
+
+// gone: whoever takes the answer back after a campaign began gets none of it.
+func gone(g *notice.Guest) bool {
+	return g.Status == contract.StatusCancelled || g.Status == contract.StatusDeclined
 }
 
 // planAfterCancellation: whoever answered before the cancellation was seen is

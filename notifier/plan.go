@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +16,8 @@ type Plan struct {
 	Void []Void
 	Add  []notice.Notice
 	Fan  []Fan
+	// Members plans one notice for each member of the organization who wants it.
+	Members []notice.Notice
 	// Skipped says why nothing was added although the message could have
 	// caused a notice; for the log and the tests.
 	Skipped string
@@ -59,6 +62,7 @@ const (
 	ReasonEdited         = "event-edited"
 	ReasonEventCancelled = "event-cancelled"
 	ReasonAnnounced      = "announced"
+	ReasonCampaign       = "campaign"
 
 	VoidErased        = "erased"
 	VoidSuperseded    = "superseded"           // a later notice tells more
@@ -73,6 +77,8 @@ const (
 	VoidUnsubscribed  = "unsubscribed"         //
 	VoidSuppressed    = "suppressed"           // the address bounced or complained
 	VoidNoAddress     = "no-address"           //
+	VoidNotMatching   = "answer-changed"       // does not match the campaign any more
+	VoidNoConsent     = "consent-withdrawn"    //
 	VoidUnknownEvent  = "event-unknown"        // no message about the event was ever seen
 	SkipNothingNew    = "nothing-new"          // equals what was told last
 	SkipOverOrDraft   = "event-not-published"  //
@@ -121,6 +127,8 @@ type cause struct {
 	env   *contract.Envelope
 	now   time.Time
 	quiet time.Duration
+	// digestHour is when members get their digests, on the event's clock.
+	digestHour int
 }
 
 func (c cause) occurrence() string { return "v" + strconv.FormatInt(c.env.Version, 10) }
@@ -171,6 +179,9 @@ func to(g *notice.Guest, n notice.Notice) notice.Notice {
 // and sending the world may have moved on. The reason is set when it is not.
 func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 	n, ev, g := &d.Notice, d.Event, d.Guest
+	if n.AccountID != "" {
+		return memberUseful(d, now)
+	}
 	switch {
 	case g == nil || g.Erased:
 		return VoidErased, false
@@ -194,6 +205,14 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 		}
 	}
 	switch n.Kind {
+	case notice.Campaign:
+		switch {
+		case !slices.Contains(n.Detail.Statuses, g.Status):
+			return VoidNotMatching, false
+		case n.Detail.Marketing && !g.Marketing, !n.Detail.Marketing && !g.Updates:
+			return VoidNoConsent, false
+		}
+		return "", true
 	case notice.Reminder:
 		return timedUseful(n, ev, remindable(ev, g))
 	case notice.ThankYou:

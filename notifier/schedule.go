@@ -15,9 +15,11 @@ const (
 	jobDue     = "notices-due"
 	jobReclaim = "leases-lost"
 	jobBacklog = "backlog"
+	jobBulk    = "campaigns"
 
 	reclaimEvery = 5 * time.Second
 	backlogEvery = 15 * time.Second
+	bulkEvery    = time.Second
 )
 
 // schedule makes the scheduler; its jobs run under ctx.
@@ -32,6 +34,7 @@ func (n *Notifier) schedule(ctx context.Context) (gocron.Scheduler, error) {
 		run   func(ctx context.Context) error
 	}{
 		{jobDue, n.cfg.Tick, func(context.Context) error { n.wake(); n.hooks.poke(); return nil }},
+		{jobBulk, bulkEvery, func(context.Context) error { n.campaigns.poke(); return nil }},
 		{jobReclaim, reclaimEvery, n.reclaim},
 		{jobBacklog, backlogEvery, n.measure},
 	} {

@@ -96,7 +96,7 @@ func newWorld(t testing.TB) *world {
 		guests: map[string]*contract.RSVP{},
 	}
 	w.cfg = Config{
-		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute, HourlyLimit: 3, PrivateWebhooks: true,
+		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: w.ledger.addr}, Workers: 4, Tick: 250 * time.Millisecond, Quiet: time.Minute, Lease: time.Minute, HourlyLimit: 3, MailsPerHour: 10_000, PrivateWebhooks: true,
 	}
 	capacity := 100
 	w.event = contract.Event{
@@ -124,6 +124,7 @@ func (w *world) start() *Notifier {
 		var both errgroup.Group
 		both.Go(func() error { return n.mail.run(ctx) })
 		both.Go(func() error { return n.hooks.run(ctx) })
+		both.Go(func() error { return n.campaigns.run(ctx) })
 		if n.push != nil {
 			both.Go(func() error { return n.push.run(ctx) })
 		}

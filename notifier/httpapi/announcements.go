@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -93,7 +91,7 @@ func (a *API) announce(c *gin.Context) {
 		Occurrence: notice.AnnouncementOccurrence(row.ID), DueAt: row.CreatedAt, Epoch: ev.Epoch, State: notice.Planned, Reason: "announced",
 		CauseType: "announcement", CauseVersion: ev.Version, PlannedAt: row.CreatedAt, Detail: notice.Detail{Announcement: row.ID},
 	}
-	row, err = a.Store.Announce(c.Request.Context(), row, n, audiences[body.To], a.HourlyLimit)
+	row, err = a.Store.Announce(c.Request.Context(), row, n, audiences[body.To], a.HourlyLimit, a.MailsPerHour)
 	switch {
 	case errors.Is(err, pgstore.ErrOtherRequest):
 		err = errKeyReused
@@ -133,21 +131,13 @@ func (a *API) newAnnouncement(c *gin.Context, ev *notice.Event, account string, 
 	if err != nil {
 		return pgstore.Announcement{}, err
 	}
-	key := strings.Trim(c.GetHeader("Idempotency-Key"), `"`)
-	switch {
-	case key == "" && len(c.Request.Header.Values("Idempotency-Key")) > 0, len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
-		return pgstore.Announcement{}, errKey.About(fault.Field{Pointer: "Idempotency-Key", Detail: "wants 1 to 255 printable characters"})
-	case key == "":
-		key = newID
-	}
-	canonical, err := json.Marshal(body)
+	key, hash, err := requestKey(c, newID, ev.ID, body)
 	if err != nil {
 		return pgstore.Announcement{}, err
 	}
-	hash := sha256.Sum256(append([]byte(ev.ID+"\n"), canonical...))
 	return pgstore.Announcement{
 		ID: newID, EventID: ev.ID, OrganizationID: ev.OrganizationID, AccountID: account, Audience: body.To,
-		Subject: strings.TrimSpace(body.Subject), Body: strings.TrimSpace(body.Body), RequestKey: key, RequestHash: hash[:],
+		Subject: strings.TrimSpace(body.Subject), Body: strings.TrimSpace(body.Body), RequestKey: key, RequestHash: hash,
 		CreatedAt: a.Now().UTC().Truncate(time.Microsecond),
 	}, nil
 }

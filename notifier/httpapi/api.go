@@ -15,9 +15,11 @@ import (
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/token"
+	"github.com/turnout-events/turnout/notifier/campaign"
 	"github.com/turnout-events/turnout/notifier/mail"
 	"github.com/turnout-events/turnout/notifier/notice"
 	"github.com/turnout-events/turnout/notifier/pgstore"
+	"github.com/turnout-events/turnout/notifier/template"
 )
 
 // Verifier gives the account that an access token was issued to.
@@ -41,8 +43,17 @@ type API struct {
 	MessageID func(noticeID string) string
 	// BounceToken is what mail providers show at the bounce hooks; empty: there are none.
 	BounceToken string
-	// HourlyLimit bounds announcements per organization.
-	HourlyLimit int
+	// HourlyLimit bounds announcements per organization, MailsPerHour the mails
+	// of its announcements and campaigns.
+	HourlyLimit  int
+	MailsPerHour int
+	// Words writes previews, PublicURL is what their links begin with, and Test
+	// delivers a mail at once.
+	Words     *template.Writer
+	PublicURL string
+	Test      func(ctx context.Context, d *notice.Delivery, p contract.Personal, now time.Time) error
+	// WakeCampaigns has campaigns planned now.
+	WakeCampaigns func()
 	// Ring wraps the secrets of webhooks; PrivateWebhooks lets them be anywhere.
 	Ring            *seal.Keyring
 	PrivateWebhooks bool
@@ -62,6 +73,22 @@ func (a *API) Routes(e *gin.Engine) {
 	e.POST("/v1/events/:id/announcements", a.announce)
 	e.GET("/v1/events/:id/announcements", a.listAnnouncements)
 	e.DELETE("/v1/events/:id/announcements/:announcement", a.cancelAnnouncement)
+	e.GET("/v1/events/:id/templates", a.listTemplates)
+	e.GET("/v1/events/:id/templates/:kind", a.getTemplate)
+	e.PUT("/v1/events/:id/templates/:kind", a.putTemplate)
+	e.DELETE("/v1/events/:id/templates/:kind", a.deleteTemplate)
+	e.POST("/v1/events/:id/templates/:kind/preview", a.previewTemplate)
+	e.POST("/v1/events/:id/templates/:kind/test", a.testTemplate)
+	e.POST("/v1/events/:id/campaigns", a.addCampaign)
+	e.GET("/v1/events/:id/campaigns", a.listCampaigns)
+	e.POST("/v1/events/:id/campaigns/preview", a.previewCampaign)
+	e.GET("/v1/events/:id/campaigns/:campaign", a.getCampaign)
+	e.POST("/v1/events/:id/campaigns/:campaign/preview", a.previewSavedCampaign)
+	for _, action := range []campaign.Action{campaign.Start, campaign.Pause, campaign.Resume, campaign.Cancel} {
+		e.POST("/v1/events/:id/campaigns/:campaign/"+string(action), a.moveCampaign(action))
+	}
+	e.GET("/t/o/:token", a.opened)
+	e.GET("/t/c/:token", a.clicked)
 	e.POST("/v1/hooks/bounces/:provider", a.takeBounces)
 	e.POST("/v1/webhooks", a.addWebhook)
 	e.GET("/v1/webhooks", a.listWebhooks)
@@ -69,6 +96,8 @@ func (a *API) Routes(e *gin.Engine) {
 	e.POST("/v1/webhooks/:webhook/rotate", a.rotateWebhook)
 	e.POST("/v1/webhooks/:webhook/redeliver", a.redeliver)
 	e.GET("/v1/webhooks/:webhook/deliveries", a.listDeliveries)
+	e.GET("/v1/organizations/:org/mail-preferences", a.getPreferences)
+	e.PATCH("/v1/organizations/:org/mail-preferences", a.patchPreferences)
 	e.GET("/v1/push-key", a.pushKey)
 	e.POST("/v1/push-subscriptions", a.addDevice)
 	e.GET("/v1/push-subscriptions", a.listDevices)

@@ -80,6 +80,9 @@ func (a *API) take(c *gin.Context, r bounce.Report) (bool, error) {
 	default:
 		return true, nil
 	}
+	if rsvpID == "" { // it went to a member
+		return true, a.suppressMember(c, r.NoticeID, reason, now)
+	}
 	g, err := a.Store.Guest(ctx, rsvpID)
 	if err != nil {
 		return false, err

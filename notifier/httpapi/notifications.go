@@ -23,7 +23,8 @@ import (
 // notification is a notice as members see it.
 type notification struct {
 	ID        string     `json:"id"`
-	RSVPID    string     `json:"rsvp_id"`
+	RSVPID    string     `json:"rsvp_id,omitempty"`    // of a guest
+	AccountID string     `json:"account_id,omitempty"` // of a member
 	Name      string     `json:"name,omitempty"`
 	Email     string     `json:"email,omitempty"`
 	Kind      string     `json:"kind"`
@@ -123,7 +124,7 @@ func filterOf(c *gin.Context) (pgstore.Filter, error) {
 
 func (a *API) view(n *notice.Notice) notification {
 	v := notification{
-		ID: n.ID, RSVPID: n.RSVPID, Kind: string(n.Kind), Channel: n.Channel, State: string(n.State), Reason: n.Reason,
+		ID: n.ID, RSVPID: n.RSVPID, AccountID: n.AccountID, Kind: string(n.Kind), Channel: n.Channel, State: string(n.State), Reason: n.Reason,
 		Cause: causedBy{Type: n.CauseType, Version: n.CauseVersion}, PlannedAt: n.PlannedAt, DueAt: n.DueAt,
 		Outcome: n.Outcome, Attempts: n.Attempts, MessageID: a.MessageID(n.ID),
 	}
@@ -140,7 +141,9 @@ func (a *API) view(n *notice.Notice) notification {
 func (a *API) addGuests(c *gin.Context, items []notification) error {
 	ids := make([]string, 0, len(items))
 	for i := range items {
-		ids = append(ids, items[i].RSVPID)
+		if items[i].RSVPID != "" {
+			ids = append(ids, items[i].RSVPID)
+		}
 	}
 	guests, err := a.Store.Guests(c.Request.Context(), ids)
 	if err != nil {
@@ -165,15 +168,18 @@ func (a *API) addGuests(c *gin.Context, items []notification) error {
 }
 
 func personal(g *notice.Guest, keys seal.DataKeys) (p contract.Personal, ok bool) {
-	key, there := keys.Keys[g.RSVPID]
-	if !there || g.Erased {
-		return p, false
+	ok = !g.Erased && opened(g.RSVPID, g.Sealed, keys, &p)
+	return p, ok
+}
+
+// opened reads what is sealed for an owner, if its key is there.
+func opened(owner string, sealed []byte, keys seal.DataKeys, into any) bool {
+	key, there := keys.Keys[owner]
+	if !there {
+		return false
 	}
-	plain, err := seal.Open(key, g.Sealed, g.RSVPID)
-	if err != nil {
-		return p, false
-	}
-	return p, json.Unmarshal(plain, &p) == nil
+	plain, err := seal.Open(key, sealed, owner)
+	return err == nil && json.Unmarshal(plain, into) == nil
 }
 
 func encodeCursor(at time.Time, noticeID string) string {

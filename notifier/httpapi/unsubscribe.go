@@ -19,22 +19,26 @@ var unsubscribePage = template.Must(template.New("unsubscribe").Parse(`<!DOCTYPE
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1.2rem}</style>
 </head><body><main>
 {{if .Done}}<h1>Done</h1>
-<p role="status">You get no more reminders and news from {{.Organizer}}. Answers to what you do yourself, and word that something is
-cancelled or moved, still come.</p>
-{{else}}<h1>No more reminders and news?</h1>
-<p>You will get no more reminders and news from {{.Organizer}}.</p>
+<p role="status">{{with .What}}You get no more {{.}} of {{$.Organizer}}.{{else}}You get no more reminders and news from {{.Organizer}}. Answers to what you do yourself, and word that something is
+cancelled or moved, still come.{{end}}</p>
+{{else}}<h1>No more {{or .What "reminders and news"}}?</h1>
+<p>You will get no more {{or .What "reminders and news"}} from {{.Organizer}}.</p>
 <form method="post"><button>Unsubscribe</button></form>
 {{end}}</main></body></html>
 `))
 
 type unsubscribeView struct {
 	Organizer string
+	What      string // that stops; empty: reminders and news
 	Done      bool
 }
 
 // showUnsubscribe asks: mail scanners follow links, so that a GET must never
 // unsubscribe (RFC 8058, 1).
 func (a *API) showUnsubscribe(c *gin.Context) {
+	if a.showMemberOff(c) {
+		return
+	}
 	_, organizer, err := a.subscriber(c)
 	if err != nil {
 		httpserver.Problem(c, err)
@@ -46,6 +50,9 @@ func (a *API) showUnsubscribe(c *gin.Context) {
 // unsubscribe serves the page's button and the one click of a mail program
 // (RFC 8058, 3.2), which sends neither cookies nor anything else of ours.
 func (a *API) unsubscribe(c *gin.Context) {
+	if a.memberOff(c) {
+		return
+	}
 	ctx := c.Request.Context()
 	g, organizer, err := a.subscriber(c)
 	if err != nil {
@@ -85,14 +92,19 @@ func (a *API) subscriber(c *gin.Context) (*notice.Guest, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	org, err := a.Store.Organization(c.Request.Context(), g.OrganizationID)
+	name, err := a.organizerName(c, g.OrganizationID)
+	return g, name, err
+}
+
+func (a *API) organizerName(c *gin.Context, organizationID string) (string, error) {
+	org, err := a.Store.Organization(c.Request.Context(), organizationID)
 	if errors.Is(err, pgstore.ErrNotFound) {
-		return g, "the organizer", nil
+		return "the organizer", nil
 	}
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
-	return g, org.Body.Name, nil
+	return org.Body.Name, nil
 }
 
 func renderUnsubscribe(c *gin.Context, v unsubscribeView) {

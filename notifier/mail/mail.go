@@ -22,6 +22,7 @@ import (
 // Writer makes messages. Safe for concurrent use.
 type Writer struct {
 	words    *template.Writer
+	members  *template.Members
 	manage   *token.Manager
 	sessions *token.Sessions
 	tickets  *token.Tickets
@@ -50,6 +51,9 @@ func NewWriter(cfg Config, publicURL string, ring *seal.Keyring, links *Links) (
 		w.bounces = bounces.Address
 	}
 	if w.words, err = template.New(); err != nil {
+		return nil, err
+	}
+	if w.members, err = template.NewMembers(w.words); err != nil {
 		return nil, err
 	}
 	if w.manage, err = token.NewManager(ring); err != nil {
@@ -106,6 +110,9 @@ func (w *Writer) token(d *notice.Delivery) (string, error) {
 }
 
 func (w *Writer) message(d *notice.Delivery, p contract.Personal, now time.Time) (*gomail.Msg, error) {
+	if d.Notice.Kind.ForMembers() {
+		return w.memberMessage(d, p, now)
+	}
 	manage, err := w.token(d)
 	if err != nil {
 		return nil, fmt.Errorf("manage token: %w", err)
@@ -136,6 +143,9 @@ func (w *Writer) message(d *notice.Delivery, p contract.Personal, now time.Time)
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := w.address(m, d, p); err != nil {
 		return nil, err
+	}
+	if d.Notice.Detail.Test {
+		words.Subject = "[Test] " + words.Subject
 	}
 	m.Subject(words.Subject)
 	m.SetDateWithValue(now)

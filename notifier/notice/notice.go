@@ -104,6 +104,10 @@ func (l Lane) Before(other Lane) int { return slices.Index(Lanes, l) - slices.In
 // Lane of a kind.
 func (k Kind) Lane() Lane {
 	switch k {
+	case EventFull:
+		return LaneTimed
+	case Digest:
+		return LaneBulk
 	case EventMoved, EventChanged, EventCancelled:
 		return LaneUrgent
 	case ManageLink:
@@ -150,7 +154,8 @@ type Notice struct {
 	ID             string
 	EventID        string
 	OrganizationID string
-	RSVPID         string
+	RSVPID         string // empty: it is for a member
+	AccountID      string // of that member
 	Kind           Kind
 	Channel        string
 	Occurrence     string // tells apart notices of one kind to one guest
@@ -192,6 +197,11 @@ type Detail struct {
 	Subscription string `json:"subscription,omitempty"`
 	Subject      string `json:"-"`
 	Body         string `json:"-"`
+	// Statuses are those that the campaign is for; Marketing: it takes consent to that, not to updates.
+	Statuses  []string `json:"-"`
+	Marketing bool     `json:"-"`
+	// Test marks a mail that a member asked for: it goes to them, not to a guest.
+	Test bool `json:"-"`
 }
 
 // AnnouncementOccurrence is the occurrence of all notices of an announcement.
@@ -224,8 +234,15 @@ type Event struct {
 	Epoch          int
 	CheckedIn      int
 	MovedAt        time.Time
-	Missing        []int64 // versions that never came, at most MaxMissing
-	Known          bool    // false until a message about the event itself came
+	Going          int // people, like Held and Waitlisted
+	Held           int
+	Waitlisted     int
+	Full           bool
+	Fillings       int       // how often members were told that it is full
+	OpenSince      time.Time // when it was full last
+	DigestAt       time.Time // of the last digest planned for its sake
+	Missing        []int64   // versions that never came, at most MaxMissing
+	Known          bool      // false until a message about the event itself came
 	Body           contract.Event
 }
 
@@ -249,6 +266,7 @@ type Guest struct {
 	Sealed         []byte
 	QuietUntil     time.Time
 	Told           string
+	DigestAt       time.Time // of the digest that tells of the last change; zero: none did
 }
 
 // Organization is how the sender of mail looks.
@@ -262,7 +280,9 @@ type Organization struct {
 type Delivery struct {
 	Notice       Notice
 	Event        *Event
-	Guest        *Guest
+	Guest        *Guest        // nil: it is for a member
+	Member       *Member       // nil: for a guest, or gone
+	News         []News        // of a digest
 	Organization *Organization // nil while unknown
 	Ahead        int           // parties ahead on the waitlist
 	Superseded   bool          // a later notice of its sort is due or sent

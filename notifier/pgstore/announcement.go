@@ -39,8 +39,9 @@ var (
 // Announce keeps the announcement and plans a notice like n for each guest of
 // the statuses, in one transaction. The same request again changes nothing and
 // returns what the first one did. most bounds announcements of an organization
-// within the hour before a.CreatedAt.
-func (s *Store) Announce(ctx context.Context, a Announcement, n notice.Notice, statuses []string, most int) (Announcement, error) {
+// within the hour before a.CreatedAt, perHour mails to guests: what is beyond
+// that goes later.
+func (s *Store) Announce(ctx context.Context, a Announcement, n notice.Notice, statuses []string, most, perHour int) (Announcement, error) {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		before, err := announcementByKey(ctx, tx, a.AccountID, a.RequestKey)
 		switch {
@@ -75,12 +76,31 @@ func (s *Store) Announce(ctx context.Context, a Announcement, n notice.Notice, s
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 			a.ID, a.EventID, a.OrganizationID, a.AccountID, a.Audience, a.Subject, a.Body, a.Recipients, a.Unwanted,
 			a.RequestKey, a.RequestHash, a.CreatedAt)
-		return err
+		if err != nil {
+			return err
+		}
+		return letGo(ctx, tx, n, perHour)
 	})
 	if err != nil {
 		return a, fmt.Errorf("announce for event %s: %w", a.EventID, err)
 	}
 	return a, nil
+}
+
+// letGo releases what the limit allows of a new announcement, and says of the
+// rest why it waits.
+func letGo(ctx context.Context, tx pgx.Tx, n notice.Notice, perHour int) error {
+	if err := wakeBulk(ctx, tx, n.OrganizationID, n.DueAt); err != nil {
+		return err
+	}
+	if _, err := release(ctx, tx, n.OrganizationID, perHour, n.DueAt); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `
+		UPDATE notifier.notification SET outcome = $3
+		WHERE organization_id = $1 AND next_at = 'infinity' AND state IN ('planned', 'failed') AND occurrence = $2`,
+		n.OrganizationID, n.Occurrence, HeldForLimit)
+	return err
 }
 
 const announcementColumns = `a.id, a.event_id, a.organization_id, a.account_id, a.audience, a.subject, a.body, a.recipients, a.unwanted,

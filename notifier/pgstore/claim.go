@@ -70,6 +70,7 @@ type Result struct {
 	State    notice.State // sent, failed, dead, void, or planned: put back untried
 	Outcome  string
 	NextAt   time.Time // of the next try; zero keeps it
+	Hold     bool      // nobody claims it until it is released
 	Tried    bool      // counts as an attempt
 	Refused  bool      // the refusal was permanent
 	Finished time.Time // zero while not final
@@ -84,6 +85,9 @@ func (s *Store) Record(ctx context.Context, results []Result) (int64, error) {
 	for i, r := range results {
 		ids[i], fences[i], states[i], outcomes[i] = r.ID, r.Fence, string(r.State), r.Outcome
 		next[i], finished[i] = orNull(r.NextAt), orNull(r.Finished)
+		if r.Hold {
+			next[i] = never
+		}
 		tried[i], refused[i] = count(r.Tried), count(r.Refused)
 	}
 	tag, err := s.pool.Exec(ctx, `
@@ -107,7 +111,7 @@ func count(b bool) int16 {
 	return 0
 }
 
-const noticeColumns = `n.id, n.event_id, n.organization_id, n.rsvp_id, n.kind, n.channel, n.occurrence, n.due_at, n.useful_until,
+const noticeColumns = `n.id, n.event_id, n.organization_id, coalesce(n.rsvp_id::text, ''), coalesce(n.account_id::text, ''), n.kind, n.channel, n.occurrence, n.due_at, n.useful_until,
 	n.epoch, n.state, n.reason, n.cause_type, n.cause_version, n.detail, n.planned_at, n.outcome, n.attempts, n.refusals,
 	n.fence, n.lease_until, n.finished_at`
 
@@ -119,7 +123,7 @@ func collectNotices(rows pgx.Rows) ([]notice.Notice, error) {
 		detail                  []byte
 	)
 	_, err := pgx.ForEachRow(rows, []any{
-		&n.ID, &n.EventID, &n.OrganizationID, &n.RSVPID, &n.Kind, &n.Channel, &n.Occurrence, &n.DueAt, &useful,
+		&n.ID, &n.EventID, &n.OrganizationID, &n.RSVPID, &n.AccountID, &n.Kind, &n.Channel, &n.Occurrence, &n.DueAt, &useful,
 		&n.Epoch, &n.State, &n.Reason, &n.CauseType, &n.CauseVersion, &detail, &n.PlannedAt, &n.Outcome, &n.Attempts, &n.Refusals,
 		&n.Fence, &lease, &finished,
 	}, func() error {

@@ -22,7 +22,10 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 	var events, guests, orgs, answers, reminders, queued, announced, devices []string
 	for i := range claimed {
 		n := &claimed[i]
-		events, guests, orgs = append(events, n.EventID), append(guests, n.RSVPID), append(orgs, n.OrganizationID)
+		events, orgs = append(events, n.EventID), append(orgs, n.OrganizationID)
+		if n.RSVPID != "" {
+			guests = append(guests, n.RSVPID)
+		}
 		if n.Kind.IsAnswer() {
 			answers = append(answers, n.ID)
 		}
@@ -105,6 +108,7 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 			return err
 		})
 	}
+	wordings, campaigns := queueWordings(b, events), queueCampaigns(b, claimed)
 	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("load %d deliveries: %w", len(claimed), err)
 	}
@@ -114,13 +118,15 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		if w, there := words[n.Detail.Announcement]; there {
 			n.Detail.Subject, n.Detail.Body = w[0], w[1]
 		}
+		campaigns.fill(&n)
 		out[i] = &notice.Delivery{
-			Notice: n, Event: byEvent[n.EventID], Guest: byGuest[n.RSVPID], Organization: byOrg[n.OrganizationID],
+			Wording: wordings[wordingKey{n.EventID, n.Kind}],
+			Notice:  n, Event: byEvent[n.EventID], Guest: byGuest[n.RSVPID], Organization: byOrg[n.OrganizationID],
 			Ahead: ahead[n.RSVPID], Superseded: superseded[n.ID],
 			Device: byDevice[n.Detail.Subscription],
 		}
 	}
-	return out, nil
+	return out, s.loadMembers(ctx, out)
 }
 
 func collectOrganizations(rows pgx.Rows, into map[string]*notice.Organization) error {

@@ -19,3 +19,6 @@ func value(t timestamp) time.Time {
 func orNull(t time.Time) timestamp {
 	return timestamp{Time: t, Valid: !t.IsZero()}
 }
+
+// never is a time that does not come: nobody claims what is due then.
+var never = timestamp{Valid: true, InfinityModifier: pgtype.Infinity}

@@ -10,7 +10,8 @@ import (
 )
 
 // Add inserts notices in the state they have; one that exists already stays
-// as it is. One statement for all: a batch of 500 answers plans 2,000 notices,
+// as it is. Those of announcements and campaigns wait until they are released
+// (see bulk.go), whenever they are due. One statement for all: a batch of 500 answers plans 2,000 notices,
 // on the database that also admits guests.
 func (t *Tx) Add(ctx context.Context, notices []*notice.Notice) error {
 	if len(notices) == 0 {
@@ -29,7 +30,8 @@ func (t *Tx) Add(ctx context.Context, notices []*notice.Notice) error {
 	_, err := t.tx.Exec(ctx, `
 		INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at, next_at,
 			useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at, outcome, finished_at)
-		SELECT id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at, due_at,
+		SELECT id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
+			CASE WHEN kind IN ('announcement', 'campaign') AND state = 'planned' THEN 'infinity' ELSE due_at END,
 			useful_until, epoch, state, reason, cause_type, cause_version, detail::jsonb, planned_at, outcome, finished_at
 		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::timestamptz[],
 			$10::timestamptz[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::text[], $17::timestamptz[],
@@ -53,7 +55,7 @@ func (t *Tx) Void(ctx context.Context, eventID string, rsvpIDs []string, kinds [
 	}
 	_, err := t.tx.Exec(ctx, `
 		UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
-		WHERE `+column+` = ANY($1::uuid[]) AND state IN ('planned', 'failed')
+		WHERE `+column+` = ANY($1::uuid[]) AND rsvp_id IS NOT NULL AND state IN ('planned', 'failed')
 		  AND (cardinality($4::text[]) = 0 OR kind = ANY($4::text[]))
 		  AND (NOT $5 OR state = 'planned' AND attempts = 0 AND due_at > $3)`,
 		ids, reason, now, kindNames(kinds), held)
@@ -75,7 +77,8 @@ func (t *Tx) Fan(ctx context.Context, n notice.Notice, statuses []string, remind
 		INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
 			next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at)
 		SELECT encode(substring(sha256(convert_to(g.rsvp_id || '/' || $4::text || '/' || $5::text || '/' || $6::text, 'UTF8')) FOR 16), 'hex')::uuid,
-			g.event_id, g.organization_id, g.rsvp_id, $4, $5, $6, $7, $8, $8, $9, $10, 'planned', $11, $12, $13, $14, $15
+			g.event_id, g.organization_id, g.rsvp_id, $4::text, $5, $6, $7, $8::timestamptz,
+			CASE WHEN $4::text IN ('announcement', 'campaign') THEN 'infinity' ELSE $8::timestamptz END, $9, $10, 'planned', $11, $12, $13, $14, $15
 		FROM notifier.guest g
 		WHERE g.event_id = $1 AND g.status = ANY($2::text[]) AND NOT g.erased
 		  AND (NOT $3 OR g.reminders) AND (NOT $16 OR g.updates)

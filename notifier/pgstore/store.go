@@ -53,18 +53,20 @@ func (t *Tx) LockEvents(ctx context.Context, ids, organizations []string) (map[s
 	return collectEvents(rows)
 }
 
-const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.missing, e.body`
+const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.missing, e.body,
+	e.going, e.held, e.waitlisted, e.is_full, e.fillings, e.open_since, e.digest_at`
 
 func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
 	events := map[string]*notice.Event{}
 	var (
-		e     notice.Event
-		moved timestamp
-		body  []byte
+		e                   notice.Event
+		moved, open, digest timestamp
+		body                []byte
 	)
-	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &e.Missing, &body}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &e.Missing, &body,
+		&e.Going, &e.Held, &e.Waitlisted, &e.Full, &e.Fillings, &open, &digest}, func() error {
 		one := e
-		one.MovedAt = value(moved)
+		one.MovedAt, one.OpenSince, one.DigestAt = value(moved), value(open), value(digest)
 		one.Missing = append([]int64(nil), e.Missing...)
 		if body != nil {
 			one.Known = true
@@ -82,7 +84,7 @@ func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
 }
 
 const guestColumns = `g.rsvp_id, g.event_id, g.organization_id, g.version, g.status, g.party_size, g.queued_version,
-	g.checked_in, g.epoch, g.locale, g.time_zone, g.updates, g.reminders, g.erased, g.sealed, g.quiet_until, g.told`
+	g.checked_in, g.epoch, g.locale, g.time_zone, g.updates, g.marketing, g.reminders, g.erased, g.sealed, g.quiet_until, g.told, g.digest_at`
 
 // Guests returns those of the RSVPs that are known.
 func (t *Tx) Guests(ctx context.Context, ids []string) (map[string]*notice.Guest, error) {
@@ -96,15 +98,15 @@ func (t *Tx) Guests(ctx context.Context, ids []string) (map[string]*notice.Guest
 func collectGuests(rows pgx.Rows) (map[string]*notice.Guest, error) {
 	guests := map[string]*notice.Guest{}
 	var (
-		g     notice.Guest
-		quiet timestamp
+		g             notice.Guest
+		quiet, digest timestamp
 	)
 	_, err := pgx.ForEachRow(rows, []any{
 		&g.RSVPID, &g.EventID, &g.OrganizationID, &g.Version, &g.Status, &g.PartySize, &g.QueuedVersion,
-		&g.CheckedIn, &g.Epoch, &g.Locale, &g.TimeZone, &g.Updates, &g.Reminders, &g.Erased, &g.Sealed, &quiet, &g.Told,
+		&g.CheckedIn, &g.Epoch, &g.Locale, &g.TimeZone, &g.Updates, &g.Marketing, &g.Reminders, &g.Erased, &g.Sealed, &quiet, &g.Told, &digest,
 	}, func() error {
 		one := g
-		one.QuietUntil = value(quiet)
+		one.QuietUntil, one.DigestAt = value(quiet), value(digest)
 		one.Sealed = append([]byte(nil), g.Sealed...)
 		guests[one.RSVPID] = &one
 		return nil
@@ -127,8 +129,9 @@ func (t *Tx) SaveEvents(ctx context.Context, events []*notice.Event) error {
 			}
 		}
 		b.Queue(`UPDATE notifier.event SET organization_id = $2, version = $3, epoch = $4, checked_in = $5, moved_at = $6,
-			missing = $7, body = $8 WHERE id = $1`, e.ID, e.OrganizationID, e.Version, e.Epoch, e.CheckedIn, orNull(e.MovedAt),
-			append([]int64{}, e.Missing...), body)
+			missing = $7, body = $8, going = $9, held = $10, waitlisted = $11, is_full = $12, fillings = $13, open_since = $14, digest_at = $15
+			WHERE id = $1`, e.ID, e.OrganizationID, e.Version, e.Epoch, e.CheckedIn, orNull(e.MovedAt),
+			append([]int64{}, e.Missing...), body, e.Going, e.Held, e.Waitlisted, e.Full, e.Fillings, orNull(e.OpenSince), orNull(e.DigestAt))
 	}
 	return t.send(ctx, b, "save events")
 }
@@ -145,7 +148,7 @@ func (t *Tx) SaveGuests(ctx context.Context, guests []*notice.Guest) error {
 			sealed = []byte{}
 		}
 		c.row(g.RSVPID, g.EventID, g.OrganizationID, g.Version, g.Status, int32(g.PartySize), g.QueuedVersion, int32(g.CheckedIn),
-			int32(g.Epoch), g.Locale, g.TimeZone, g.Updates, g.Reminders, g.Erased, sealed, orNull(g.QuietUntil), g.Told)
+			int32(g.Epoch), g.Locale, g.TimeZone, g.Updates, g.Marketing, g.Reminders, g.Erased, sealed, orNull(g.QuietUntil), g.Told, orNull(g.DigestAt))
 	}
 	if _, err := t.tx.Exec(ctx, saveGuests, c.args()...); err != nil {
 		return fmt.Errorf("save %d guests: %w", len(guests), err)
@@ -155,22 +158,25 @@ func (t *Tx) SaveGuests(ctx context.Context, guests []*notice.Guest) error {
 
 const saveGuests = `
 	INSERT INTO notifier.guest AS g (rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
-		checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told)
+		checked_in, epoch, locale, time_zone, updates, marketing, reminders, erased, sealed, quiet_until, told, digest_at)
 	SELECT rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
-		checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told
+		checked_in, epoch, locale, time_zone, updates, marketing, reminders, erased, sealed, quiet_until, told, digest_at
 	FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[], $8::integer[],
-		$9::integer[], $10::text[], $11::text[], $12::boolean[], $13::boolean[], $14::boolean[], $15::bytea[], $16::timestamptz[], $17::text[])
+		$9::integer[], $10::text[], $11::text[], $12::boolean[], $13::boolean[], $14::boolean[],
+		$15::boolean[], $16::bytea[], $17::timestamptz[], $18::text[], $19::timestamptz[])
 		AS n(rsvp_id, event_id, organization_id, version, status, party_size, queued_version,
-			checked_in, epoch, locale, time_zone, updates, reminders, erased, sealed, quiet_until, told)
+			checked_in, epoch, locale, time_zone, updates, marketing, reminders, erased, sealed, quiet_until, told, digest_at)
 	ON CONFLICT (rsvp_id) DO UPDATE SET version = excluded.version, status = excluded.status, party_size = excluded.party_size,
 		queued_version = excluded.queued_version, checked_in = excluded.checked_in, epoch = excluded.epoch, locale = excluded.locale,
-		time_zone = excluded.time_zone, updates = excluded.updates, reminders = excluded.reminders, erased = excluded.erased,
-		sealed = excluded.sealed, quiet_until = excluded.quiet_until, told = excluded.told
+		time_zone = excluded.time_zone, updates = excluded.updates, marketing = excluded.marketing, reminders = excluded.reminders, erased = excluded.erased,
+		sealed = excluded.sealed, quiet_until = excluded.quiet_until, told = excluded.told,
+		digest_at = excluded.digest_at
 	WHERE g.version < excluded.version`
 
 // SaveOrganization keeps how an organization looks and who has which role in
-// it, without what says who they are.
+// it; what says who they are stays sealed, apart.
 func (t *Tx) SaveOrganization(ctx context.Context, o contract.Organization, version int64) error {
+	whole := o
 	members := make([]contract.Member, len(o.Members))
 	for i, m := range o.Members {
 		members[i] = contract.Member{AccountID: m.AccountID, Role: m.Role}
@@ -180,13 +186,16 @@ func (t *Tx) SaveOrganization(ctx context.Context, o contract.Organization, vers
 	if err != nil {
 		return fmt.Errorf("body of organization %s: %w", o.ID, err)
 	}
-	_, err = t.tx.Exec(ctx, `
+	tag, err := t.tx.Exec(ctx, `
 		INSERT INTO notifier.organization AS o (id, version, body) VALUES ($1, $2, $3)
 		ON CONFLICT (id) DO UPDATE SET version = $2, body = $3 WHERE o.version < $2`, o.ID, version, body)
 	if err != nil {
 		return fmt.Errorf("save organization %s: %w", o.ID, err)
 	}
-	return nil
+	if tag.RowsAffected() == 0 {
+		return nil // known, or older than what is
+	}
+	return t.saveMembers(ctx, whole)
 }
 
 func (t *Tx) send(ctx context.Context, b *pgx.Batch, what string) error {

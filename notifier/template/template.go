@@ -4,7 +4,6 @@
 package template
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	htmltemplate "html/template"
@@ -136,14 +135,9 @@ func (w *Writer) Write(c Content) (Mail, error) {
 	if err != nil {
 		return Mail{}, err
 	}
-	var text, html bytes.Buffer
-	if err := w.text.ExecuteTemplate(&text, "layout.txt", v); err != nil {
-		return Mail{}, fmt.Errorf("text of %s: %w", c.Delivery.Notice.Kind, err)
-	}
-	if err := w.html.ExecuteTemplate(&html, "layout.html", v); err != nil {
-		return Mail{}, fmt.Errorf("html of %s: %w", c.Delivery.Notice.Kind, err)
-	}
-	return Mail{Subject: v.Subject, Text: tidy(text.String()), HTML: html.String(), Fallback: v.fallback}, nil
+	m, err := w.lay(v, c.Delivery.Notice.Kind)
+	m.Fallback = v.fallback
+	return m, err
 }
 
 func (l *locale) fields(c Content) (fields, error) {
