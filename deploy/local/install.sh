@@ -23,6 +23,13 @@ install_packages() {
     if ! command -v mvn >/dev/null && ! fetched; then missing+=(maven); fi
   fi
   packages "${missing[@]}"
+  # What a release has may be too old; then no second attempt would help.
+  if ours postgres && ! postgres_bin >/dev/null; then
+    die "this system has no Postgres 15 or newer: install one, or set TURNOUT_POSTGRES_URL to one of yours"
+  fi
+  if { ours kafka || ours elastic; } && ! java_home >/dev/null; then
+    die "this system has no Java 17 or newer: install one and set JAVA_HOME"
+  fi
 }
 
 fetched() { [ -d "$KAFKA_DIST" ] && [ -d "$ELASTIC_DIST" ]; }
@@ -71,9 +78,10 @@ java_home() {
   return 1
 }
 
-# Debian 12 has Java 17 and newer releases do not; their default is newer and serves as well.
+# Debian 12 and Ubuntu's older releases have Java 17 beside an older default; newer ones have a newer default, which serves
+# as well. The release is asked too, because a fresh image has no package lists yet.
 java_package() {
-  if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 || grep -q bookworm /etc/os-release 2>/dev/null; then
+  if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 || grep -qE 'bookworm|jammy|focal' /etc/os-release 2>/dev/null; then
     echo openjdk-17-jre-headless
   else
     echo default-jre-headless

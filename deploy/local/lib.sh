@@ -35,14 +35,20 @@ fetching() {
   fetched_from "$started"
 }
 
-# step WHAT COMMAND... runs COMMAND with its output in a log file, and prints WHAT with the time it took. The log's end is
-# shown when it fails.
+# step WHAT COMMAND... runs COMMAND with its output in a log file, and prints WHAT with the time it took. One that takes long
+# says every BEAT seconds where it is. The log's end is shown when it fails.
+BEAT=10
 step() {
-  local what=$1 started log
+  local what=$1 started log beat ok=yes
   shift
   started=$(now_ms)
   log=$(mktemp)
-  if "$@" >"$log" 2>&1 </dev/null; then
+  heartbeat "$what" "$started" "$log" &
+  beat=$!
+  disown "$beat" # or bash reports its end
+  "$@" >"$log" 2>&1 </dev/null || ok=no
+  kill "$beat" 2>/dev/null || true
+  if [ $ok = yes ]; then
     say "  $(printf '%-44s' "$what") $(since "$started")"
     rm -f "$log"
   else
@@ -51,6 +57,14 @@ step() {
     rm -f "$log"
     return 1
   fi
+}
+
+# heartbeat WHAT STARTED LOG prints how long WHAT takes so far and the last line of its log, until it is killed.
+heartbeat() {
+  # A pipe behind this script must not wait for a sleep; and a script that was killed is past talking.
+  while sleep "$BEAT" >/dev/null 2>&1 </dev/null && kill -0 $$ 2>/dev/null; do
+    say "  $1: $(since "$2") so far … $(tail -n 1 "$3" 2>/dev/null | cut -c1-70)"
+  done
 }
 
 # load_env FILE exports the NAME=value lines of FILE that are not set yet: the environment goes before the file.

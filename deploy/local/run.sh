@@ -66,7 +66,8 @@ build() {
   if ! GOPROXY=off go list -deps ./cmd/turnout >/dev/null 2>&1; then
     fetching "Go modules" go mod download || die "the Go modules could not be fetched: see above"
   fi
-  step "build" go build -o "$BIN" ./cmd/turnout || die "the build failed: see above"
+  [ -d "$(go env GOCACHE)/00" ] || say "  the first build on this machine compiles every library: 2 to 4 minutes on two cores"
+  step "build" go build -v -o "$BIN" ./cmd/turnout || die "the build failed: see above"
 }
 
 # ports_free refuses early and by name, instead of leaving it to a role's log.
