@@ -45,7 +45,10 @@ func (s *sitting) want() pgstore.Want {
 	want := pgstore.Want{EventID: s.batch[0].EventID, OffersUntil: s.desk.now().Add(offersAhead)}
 	for _, w := range s.batch {
 		n := w.Command.Needs()
-		want.RSVPIDs = append(want.RSVPIDs, n.RSVPIDs...)
+		// A new RSVP has an id of ours, made for this request: nobody has it yet. Where a commit was lost its key tells.
+		if _, fresh := w.Command.(*rsvp.SubmitRSVP); !fresh {
+			want.RSVPIDs = append(want.RSVPIDs, n.RSVPIDs...)
+		}
 		for _, h := range n.EmailHMACs {
 			if h != nil {
 				want.EmailHMACs = append(want.EmailHMACs, h)

@@ -35,6 +35,9 @@ const (
 		FROM unnest($1::text[], $2::text[]) AS k(scope, key) CROSS JOIN LATERAL (
 			SELECT scope, key, request_hash, status, version, answer FROM idempotency
 			WHERE scope = k.scope AND key = k.key LIMIT 1) AS i`
+	selectAnswer = `SELECT scope, key, request_hash, status, version, answer FROM idempotency WHERE scope = $1 AND key = $2`
+	insertAnswer = `INSERT INTO idempotency (scope, key, request_hash, status, version, answer, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	insertAnswers = `INSERT INTO idempotency (scope, key, request_hash, status, version, answer, created_at)
 		SELECT a.scope, a.key, a.request_hash, a.status, a.version, a.answer, a.created_at
 		FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[], $7::timestamptz[])
@@ -44,11 +47,17 @@ const (
 )
 
 func queueAnswers(b *pgx.Batch, keys []Key, into *map[Key]Answer) {
-	scopes, names := make(pgtype.FlatArray[string], len(keys)), make(pgtype.FlatArray[string], len(keys))
-	for i, k := range keys {
-		scopes[i], names[i] = k.Scope, k.Key
+	var query *pgx.QueuedQuery
+	if len(keys) == 1 {
+		query = b.Queue(selectAnswer, keys[0].Scope, keys[0].Key)
+	} else {
+		scopes, names := make(pgtype.FlatArray[string], len(keys)), make(pgtype.FlatArray[string], len(keys))
+		for i, k := range keys {
+			scopes[i], names[i] = k.Scope, k.Key
+		}
+		query = b.Queue(selectAnswers, scopes, names)
 	}
-	b.Queue(selectAnswers, scopes, names).Query(func(rows pgx.Rows) error {
+	query.Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var k Key
 			var a Answer
@@ -66,7 +75,10 @@ func queueAnswers(b *pgx.Batch, keys []Key, into *map[Key]Answer) {
 
 func queueNewAnswers(b *pgx.Batch, answers []NewAnswer) {
 	n := len(answers)
-	if n == 0 {
+	if n <= few {
+		for _, a := range answers {
+			b.Queue(insertAnswer, a.Scope, a.Key.Key, a.RequestHash, a.Status, a.Version, a.Sealed, a.CreatedAt)
+		}
 		return
 	}
 	scope, key := make(pgtype.FlatArray[string], n), make(pgtype.FlatArray[string], n)

@@ -56,6 +56,8 @@ const (
 			$10::bytea[], $11::bytea[]) WITH ORDINALITY
 			AS m(version, type, valid_at, recorded_at, actor, reason, traceparent, payload, hash, n)
 		ORDER BY m.n`
+	insertOneEventLog = `INSERT INTO event_log (event_id, version, type, organization_id, valid_at, recorded_at, actor, reason,
+			traceparent, payload, hash) VALUES ($1, $3, $4, $2, $5, $6, $7, $8, $9, $10, $11)`
 	insertOrganizationLog = `INSERT INTO organization_log (organization_id, version, type, valid_at, recorded_at, actor, reason,
 			traceparent, payload, hash)
 		SELECT $1, m.version, m.type, m.valid_at, m.recorded_at, m.actor, m.reason, m.traceparent, m.payload, m.hash
@@ -65,6 +67,7 @@ const (
 		ORDER BY m.n`
 	insertOutbox = `INSERT INTO outbox (shard, topic, subject_id, version)
 		SELECT $1, $2, $3, m.version FROM unnest($4::bigint[]) WITH ORDINALITY AS m(version, n) ORDER BY m.n`
+	insertOneOutbox = `INSERT INTO outbox (shard, topic, subject_id, version) VALUES ($1, $2, $3, $4)`
 )
 
 // logColumns turns messages into one array per column.
@@ -100,10 +103,20 @@ func queueEventLog(b *pgx.Batch, messages []contract.Envelope) error {
 	if err != nil {
 		return err
 	}
+	shard := ShardOf(messages[0].Subject)
+	if len(messages) <= few {
+		for i := range messages {
+			m := &messages[i]
+			b.Queue(insertOneEventLog, event, organization, m.Version, m.Type, m.ValidAt, m.RecordedAt, m.Actor, m.Reason,
+				m.Traceparent, m.Payload, m.Chain)
+			b.Queue(insertOneOutbox, shard, TopicRegistrations, event, m.Version)
+		}
+		return nil
+	}
 	c := columnsOf(messages)
 	b.Queue(insertEventLog, event, organization, c.version, c.kind, c.validAt, c.recordedAt, c.actor, c.reason,
 		c.traceparent, c.payload, c.hash)
-	b.Queue(insertOutbox, ShardOf(messages[0].Subject), TopicRegistrations, event, c.version)
+	b.Queue(insertOutbox, shard, TopicRegistrations, event, c.version)
 	return nil
 }
 

@@ -119,20 +119,32 @@ func fill(v reflect.Value, n *int) {
 	}
 }
 
+// Few rows are written one by one, many as arrays: whichever way, nothing is lost.
 func TestEveryFieldOfAnRSVPIsStored(t *testing.T) {
 	t.Parallel()
 	s, e := openStore(t)
-	for _, round := range []string{"new", "changed"} {
-		row := &rsvp.Row{EmailHMAC: []byte{1, 2, 3}, New: true, WrappedKey: []byte{4}}
+	for _, c := range []struct {
+		name    string
+		changed bool
+		beside  int // other rows of the batch
+	}{{"new", false, 0}, {"changed", true, 0}, {"one of many new", false, 3}, {"one of many changed", true, 3}} {
+		row := &rsvp.Row{EmailHMAC: []byte(c.name), New: true, WrappedKey: []byte{4}}
 		fill(reflect.ValueOf(&row.RSVP).Elem(), new(int))
 		row.RSVP.ID, row.RSVP.EventID = newID(t), e.ID
-		if round == "changed" {
-			sparse := &rsvp.Row{New: true, WrappedKey: []byte{4}, RSVP: contract.RSVP{
-				ID: row.RSVP.ID, EventID: e.ID, Status: "x", Response: "y", PartySize: 1, Sealed: []byte{1}, CreatedAt: row.RSVP.CreatedAt}}
-			save(t, s, e, sparse)
-			row.New, row.WrappedKey, row.EmailHMAC = false, nil, []byte{5}
+		rows := []*rsvp.Row{row}
+		for range c.beside {
+			rows = append(rows, sparse(t, row, newID(t)))
 		}
-		save(t, s, e, row)
+		if c.changed {
+			rows[0] = sparse(t, row, row.RSVP.ID)
+			save(t, s, e, rows...)
+			for _, r := range rows {
+				r.New, r.WrappedKey = false, nil
+			}
+			row.New, row.WrappedKey, row.EmailHMAC = false, nil, []byte("another of "+c.name)
+			rows[0] = row
+		}
+		save(t, s, e, rows...)
 		got, err := s.RSVP(t.Context(), row.RSVP.ID)
 		must(t, err)
 		want, err := json.Marshal(row.RSVP)
@@ -140,12 +152,19 @@ func TestEveryFieldOfAnRSVPIsStored(t *testing.T) {
 		has, err := json.Marshal(got.RSVP)
 		must(t, err)
 		if string(want) != string(has) || !slices.Equal(got.EmailHMAC, row.EmailHMAC) {
-			t.Errorf("%s: stored %s\nread back %s", round, want, has)
+			t.Errorf("%s: stored %s\nread back %s", c.name, want, has)
 		}
 		if key, err := s.Key(t.Context(), row.RSVP.ID); err != nil || len(key) != 1 {
-			t.Errorf("data key %v, %v", key, err)
+			t.Errorf("%s: data key %v, %v", c.name, key, err)
 		}
 	}
+}
+
+// sparse has nothing that it need not have.
+func sparse(t *testing.T, like *rsvp.Row, id string) *rsvp.Row {
+	t.Helper()
+	return &rsvp.Row{New: true, WrappedKey: []byte{4}, RSVP: contract.RSVP{
+		ID: id, EventID: like.RSVP.EventID, Status: "x", Response: "y", PartySize: 1, Sealed: []byte{1}, CreatedAt: like.RSVP.CreatedAt}}
 }
 
 // The queue that is read for n seats has, of each size, the first that could fill them, in the queue's order.
@@ -206,5 +225,42 @@ func TestDuePassesOverCancelledEvents(t *testing.T) {
 	must(t, err)
 	if !slices.Equal(due.Offers, []string{live.ID}) || len(due.Pending[live.ID]) != 1 || len(due.Pending) != 1 {
 		t.Fatalf("due: %+v", due)
+	}
+}
+
+// Offers are read with the rest where the policy makes them, and after the lock where some are left of another policy.
+func TestOffersAreReadUnderEveryPolicy(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{contract.WaitlistAuto, contract.WaitlistOffer} {
+		s, e := openStore(t)
+		until := contract.Time(time.Now())
+		row := &rsvp.Row{New: true, WrappedKey: []byte{1}, RSVP: contract.RSVP{
+			ID: newID(t), EventID: e.ID, Status: contract.StatusOffered, Response: contract.Going, PartySize: 2, Sealed: []byte{1},
+			OfferExpiresAt: &until, CreatedAt: until, UpdatedAt: until}}
+		must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+			e.WaitlistPolicy, e.Revision = policy, l.Revision+1
+			counters := l.Counters
+			counters.Held = 2
+			return &pgstore.Save{
+				Event: &e, Counters: counters, RecordedAt: until, Messages: []contract.Envelope{message(e, l.Version+1)},
+				Rows: []pgstore.SavedRow{{Row: row, Version: l.Version + 1}},
+			}, nil
+		}))
+		for _, at := range []struct {
+			until time.Time
+			want  int
+		}{{until, 1}, {until.Add(-time.Second), 0}} {
+			must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID, OffersUntil: at.until}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+				if len(l.Rows) != at.want {
+					t.Errorf("policy %s: %d offers that end by %s, want %d", policy, len(l.Rows), at.until, at.want)
+				}
+				return nil, nil
+			}))
+			seen, err := s.Peek(t.Context(), pgstore.Want{EventID: e.ID, OffersUntil: at.until})
+			must(t, err)
+			if len(seen.Rows) != at.want {
+				t.Errorf("policy %s: a look finds %d offers that end by %s, want %d", policy, len(seen.Rows), at.until, at.want)
+			}
+		}
 	}
 }

@@ -13,21 +13,31 @@ import (
 	"github.com/turnout-events/turnout/internal/contract"
 )
 
+// few is up to how many rows are written by a statement each: making a table of arrays costs as much as writing two rows.
+const few = 2
+
 const (
 	insertRSVPs = `INSERT INTO rsvp (` + rsvpColumns + `, version)
 		SELECT r.id, $1, r.email_hmac, r.status, r.response, r.party_size, r.queued_version, r.offer_expires_at,
 			r.pending_expires_at, r.checked_in, r.epoch, r.sealed, r.body, r.created_at, r.updated_at, r.version ` + fromRSVPs
-	// Both have the same arguments. The event stays out of the condition: with it the planner may walk all its RSVPs.
+	insertRSVP = `INSERT INTO rsvp (` + rsvpColumns + `, version)
+		VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	// All four have the same arguments. The event stays out of the condition: with it the planner may walk all its RSVPs.
 	updateRSVPs = `UPDATE rsvp SET email_hmac = r.email_hmac, status = r.status, response = r.response,
 			party_size = r.party_size, queued_version = r.queued_version, offer_expires_at = r.offer_expires_at,
 			pending_expires_at = r.pending_expires_at, checked_in = r.checked_in, epoch = r.epoch, sealed = r.sealed,
 			body = r.body, updated_at = r.updated_at, version = r.version ` + fromRSVPs + `
 		WHERE rsvp.id = r.id AND $1::uuid IS NOT NULL`
+	updateRSVP = `UPDATE rsvp SET email_hmac = $3, status = $4, response = $5, party_size = $6, queued_version = $7,
+			offer_expires_at = $8, pending_expires_at = $9, checked_in = $10, epoch = $11, sealed = $12, body = $13,
+			updated_at = $15, version = $16
+		WHERE id = $2 AND $1::uuid IS NOT NULL AND $14::timestamptz IS NOT NULL`
 	fromRSVPs = `FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::timestamptz[],
 			$9::timestamptz[], $10::int[], $11::int[], $12::bytea[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
 			$16::bigint[])
 		AS r(id, email_hmac, status, response, party_size, queued_version, offer_expires_at, pending_expires_at, checked_in,
 			epoch, sealed, body, created_at, updated_at, version)`
+	insertKey  = `INSERT INTO rsvp_key (rsvp_id, wrapped) VALUES ($1, $2)`
 	insertKeys = `INSERT INTO rsvp_key (rsvp_id, wrapped) SELECT k.id, k.wrapped FROM unnest($1::uuid[], $2::bytea[]) AS k(id, wrapped)`
 	deleteKeys = `DELETE FROM rsvp_key WHERE rsvp_id = ANY($1::uuid[])`
 
@@ -111,20 +121,22 @@ func queueRSVPs(b *pgx.Batch, event pgtype.UUID, rows []SavedRow) error {
 			erased = append(erased, r)
 		}
 	}
-	for _, write := range []struct {
-		sql  string
-		rows []SavedRow
-	}{{updateRSVPs, changed}, {insertRSVPs, fresh}} { // an address may move from a changed row to a new one
-		if len(write.rows) == 0 {
-			continue
-		}
-		args, err := rsvpArguments(event, write.rows)
-		if err != nil {
-			return err
-		}
-		b.Queue(write.sql, args...)
+	// An address may move from a changed row to a new one.
+	if err := queueRows(b, updateRSVP, updateRSVPs, event, changed); err != nil {
+		return err
 	}
-	if len(keyed) > 0 {
+	if err := queueRows(b, insertRSVP, insertRSVPs, event, fresh); err != nil {
+		return err
+	}
+	if len(keyed) <= few {
+		for _, r := range keyed {
+			u, err := uuidOf(r.RSVP.ID)
+			if err != nil {
+				return err
+			}
+			b.Queue(insertKey, u, r.WrappedKey)
+		}
+	} else {
 		ids, wrapped := make([]string, len(keyed)), make(pgtype.FlatArray[[]byte], len(keyed))
 		for i, r := range keyed {
 			ids[i], wrapped[i] = r.RSVP.ID, r.WrappedKey
@@ -147,6 +159,40 @@ func queueRSVPs(b *pgx.Batch, event pgtype.UUID, rows []SavedRow) error {
 		b.Queue(deleteKeys, u)
 	}
 	return nil
+}
+
+// queueRows writes rows by a statement each if they are few, else by one for all.
+func queueRows(b *pgx.Batch, one, all string, event pgtype.UUID, rows []SavedRow) error {
+	if len(rows) > few {
+		args, err := rsvpArguments(event, rows)
+		if err != nil {
+			return err
+		}
+		b.Queue(all, args...)
+		return nil
+	}
+	for _, row := range rows {
+		args, err := rsvpArgument(event, row)
+		if err != nil {
+			return err
+		}
+		b.Queue(one, args...)
+	}
+	return nil
+}
+
+func rsvpArgument(event pgtype.UUID, row SavedRow) ([]any, error) {
+	r := &row.RSVP
+	id, err := uuidOf(r.ID)
+	if err != nil {
+		return nil, fmt.Errorf("id of rsvp %q: %w", r.ID, err)
+	}
+	body, err := bodyOf(r)
+	if err != nil {
+		return nil, fmt.Errorf("body of rsvp %s: %w", r.ID, err)
+	}
+	return []any{event, id, row.EmailHMAC, r.Status, r.Response, r.PartySize, r.QueuedVersion, nullTime(r.OfferExpiresAt),
+		nullTime(r.PendingExpiresAt), r.CheckedIn, r.Epoch, r.Sealed, body, r.CreatedAt, r.UpdatedAt, row.Version}, nil
 }
 
 func rsvpArguments(event pgtype.UUID, rows []SavedRow) ([]any, error) {
