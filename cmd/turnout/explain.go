@@ -70,7 +70,14 @@ func explainOne(w io.Writer, n *notice.Notice, now time.Time) {
 	_, _ = fmt.Fprintf(w, "%s  %s by %s: %s\n", n.ID, n.Kind, n.Channel, n.State)
 	line("why", "%s", n.Reason)
 	line("cause", "%s, version %d of event %s", n.CauseType, n.CauseVersion, n.EventID)
-	line("guest", "RSVP %s", n.RSVPID)
+	if n.AccountID != "" {
+		line("member", "account %s", n.AccountID)
+	} else {
+		line("guest", "RSVP %s", n.RSVPID)
+	}
+	if n.Detail.Subscription != "" {
+		line("device", "%s", n.Detail.Subscription)
+	}
 	line("planned", "%s", stamp(n.PlannedAt))
 	line("due", "%s", stamp(n.DueAt))
 	switch n.State {
