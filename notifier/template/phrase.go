@@ -113,7 +113,7 @@ func breaksLine(r rune) bool {
 func parsePhrase(name, text string) (*template.Template, error) {
 	t, err := template.New(name).Funcs(functions).Option("missingkey=error").Parse(text)
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), name+":"))
+		return nil, errors.New("line " + strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), name+":"))
 	}
 	if len(t.Templates()) > 1 {
 		return nil, errors.New("define and block are not allowed")
