@@ -25,6 +25,7 @@ import (
 	"github.com/turnout-events/turnout/command/limit"
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/command/soldout"
 	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/process"
 	"github.com/turnout-events/turnout/internal/redisconn"
@@ -123,8 +124,12 @@ func New(ctx context.Context, cfg Config, d Deps) (*Command, error) {
 	if err != nil {
 		return nil, err
 	}
+	board, err := soldout.New(store, httpserver.Prepare, d.Registry)
+	if err != nil {
+		return nil, err
+	}
 	api, err := httpapi.New(httpapi.Deps{
-		Desk: desk, Store: store, Covers: pgstore.NewCovers(d.Pool), Accounts: accounts,
+		Desk: desk, SoldOut: board, Store: store, Covers: pgstore.NewCovers(d.Pool), Accounts: accounts,
 		Organizations: account.NewOrganizations(organizationRows, accountRows, d.Keyring), Signer: signer, Limiter: limiter,
 		Keyring: d.Keyring, Log: d.Log, Now: d.Now, Limits: cfg.Limits, EventLimits: rsvp.Limits{MaxCapacity: cfg.MaxCapacity},
 		PublicURL: strings.TrimSuffix(d.PublicURL, "/"), ServiceToken: d.ServiceToken, OpsToken: d.OpsToken,

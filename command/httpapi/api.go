@@ -16,6 +16,7 @@ import (
 	"github.com/turnout-events/turnout/command/limit"
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/command/soldout"
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/ops"
@@ -33,6 +34,7 @@ type Desk interface {
 // Deps are what the routes work with. All are required.
 type Deps struct {
 	Desk          Desk
+	SoldOut       *soldout.Board
 	Store         *pgstore.Store
 	Covers        *pgstore.Covers
 	Accounts      *account.Accounts

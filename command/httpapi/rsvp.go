@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-events/turnout/command/admission"
 	"github.com/turnout-events/turnout/command/rsvp"
+	"github.com/turnout-events/turnout/command/soldout"
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/httpserver"
@@ -139,6 +140,15 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err := a.take(c, a.Limits.policy(a.Limits.RSVPGuest, "rsvp-guest"), eventID+string(who.EmailHMAC)); err != nil {
 		return err
 	}
+	// Most who ask for a seat of a sold-out event are told here; nothing was encrypted or queued for them.
+	if !actor.Member {
+		err := a.SoldOut.Refuse(c.Request.Context(), soldout.Ask{
+			EventID: eventID, Key: k, Scope: under, Address: who.EmailHMAC, Response: in.Response, People: party(in.PartySize),
+		}, a.Now)
+		if err != nil {
+			return err
+		}
+	}
 	command, err := a.sealed(rsvpID, in, who)
 	if err != nil {
 		return err
@@ -173,6 +183,9 @@ func (a *API) submitter(c *gin.Context, eventID, rsvpID string) (rsvp.Actor, err
 // manage link mailed to an address that answered before: nothing in the answer
 // tells more than that.
 func (a *API) refusedSubmission(c *gin.Context, eventID string, actor rsvp.Actor, err error) error {
+	if errors.Is(err, rsvp.ErrEventFull) {
+		a.SoldOut.Mark(eventID)
+	}
 	if errors.Is(err, rsvp.ErrNotPublished) && !actor.Member {
 		return fault.ErrNotFound
 	}

@@ -70,8 +70,8 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Is matches by slug, so that a fault with a detail still is its declaration.
 func (e *Error) Is(target error) bool {
-	var t *Error
-	return errors.As(target, &t) && t.Slug == e.Slug
+	t, ok := errors.AsType[*Error](target)
+	return ok && t.Slug == e.Slug
 }
 
 // Detailf returns a copy with the detail of this occurrence.
@@ -115,11 +115,8 @@ func (e *Error) About(fields ...Field) *Error {
 
 // As finds the fault in a chain; nil means internal.
 func As(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Error](err)
+	return e
 }
 
 // KindOf is the kind of err; what is no fault is Internal.

@@ -25,6 +25,11 @@ var (
 // Problem answers with the error and aborts the chain. A fault shows what it says; anything else is internal: the
 // client gets the request's id, the log gets the error.
 func Problem(c *gin.Context, err error) {
+	if p, ok := errors.AsType[*prepared](err); ok {
+		c.Abort()
+		p.write(c)
+		return
+	}
 	f := fault.As(err)
 	if f == nil && c.Request.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		f = errGone // the client has left; nothing is wrong here
@@ -54,9 +59,13 @@ type problem struct {
 }
 
 func problemOf(c *gin.Context, f *fault.Error) problem {
+	return problemFor(f, RequestID(c.Request.Context()))
+}
+
+func problemFor(f *fault.Error, requestID string) problem {
 	p := problem{
 		Type: "/problems/" + f.Slug, Title: f.Title, Status: Status(f.Kind), Detail: f.Detail, Code: f.Slug,
-		RequestID: RequestID(c.Request.Context()), Errors: f.Fields, extra: f.Extra,
+		RequestID: requestID, Errors: f.Fields, extra: f.Extra,
 	}
 	if errors.Is(f, errNoMethod) {
 		p.Status = http.StatusMethodNotAllowed
@@ -121,8 +130,7 @@ func write(c *gin.Context, p problem) {
 	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", "Bearer") // RFC 9110 15.5.2 wants one
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", ProblemType)
+	h["Cache-Control"], h["Content-Type"] = noStore, isProblem
 	c.Status(p.Status)
 	if c.Request.Method == http.MethodHead {
 		c.Writer.WriteHeaderNow()
