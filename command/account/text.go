@@ -22,6 +22,10 @@ func checkLine(s string, shortest, longest int) string {
 		if unicode.IsControl(r) {
 			return "must not contain control characters"
 		}
+		// Line separators break a line; embeddings, overrides and isolates (UAX #9) show another name than the one that is there.
+		if r >= '\u2028' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+			return "must not break the line or turn the writing direction"
+		}
 	}
 	return ""
 }

@@ -65,6 +65,11 @@ func TestValidateGuest(t *testing.T) {
 		{"  ", "", "", "/name"},
 		{"a\nb", "", "", "/name"},
 		{"a\x00", "", "", "/name"},
+		{"Ada \u202egnp.exe", "", "", "/name"}, // shows "exe.png"
+		{"\u2066Ada", "", "", "/name"},
+		{"\u200b\u00a0", "", "", "/name"}, // nothing to be seen
+		{"\u0622\u062f\u0627", "", "", ""},
+		{"👩\u200d🚀", "", "", ""},
 		{strings.Repeat("ä", 201), "", "", "/name"},
 		{"Ada", "english please", "", "/locale"},
 		{"Ada", "e\x00", "", "/locale"},

@@ -14,8 +14,9 @@ const (
 )
 
 // checkText refuses what Postgres cannot store (NUL, broken UTF-8), what
-// disturbs a page or a mail header (other control characters; line breaks
-// unless lines are many), and lengths outside of least..most characters.
+// disturbs a page or a mail header (other control characters; in a single line
+// breaks, and what turns the writing direction of all that follows), what
+// cannot be seen although it is needed, and lengths outside of least..most characters.
 func checkText(pointer, s string, least, most int, lines bool) *fault.Field {
 	n := utf8.RuneCountInString(s)
 	bad := func(detail string) *fault.Field { return &fault.Field{Pointer: pointer, Detail: detail} }
@@ -29,19 +30,35 @@ func checkText(pointer, s string, least, most int, lines bool) *fault.Field {
 	case n > most:
 		return bad(plural("has at most %d character", most))
 	}
+	seen := least == 0
 	for _, r := range s {
-		switch r {
-		case '\n', '\r', '\t', '\u2028', '\u2029':
+		switch {
+		case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029':
 			if lines {
 				continue
 			}
 			return bad("is a single line")
-		}
-		if unicode.IsControl(r) {
+		case unicode.IsControl(r):
 			return bad("has a control character")
+		case !lines && turnsDirection(r):
+			return bad("has a character that turns the writing direction")
 		}
+		seen = seen || visible(r)
+	}
+	if !seen {
+		return bad("has nothing that can be seen")
 	}
 	return nil
+}
+
+// turnsDirection is for embeddings, overrides and isolates (UAX #9): a name
+// with one shows other text than its own. Right-to-left scripts need none.
+func turnsDirection(r rune) bool {
+	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+func visible(r rune) bool {
+	return r > ' ' && r < unicode.MaxASCII || unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
 func plural(format string, n int) string {
