@@ -129,7 +129,7 @@ func TestMembersSeeWhatWasSentToWhomAndWhy(t *testing.T) {
 			next = *answer.NextCursor
 		}
 	}
-	if len(seen) != 8 { // two guests: confirmation, two reminders, thank-you
+	if len(seen) != 9 { // two guests: confirmation, two reminders, thank-you; the owner's digest
 		t.Fatalf("%d notifications: %+v", len(seen), seen)
 	}
 	for _, i := range seen {

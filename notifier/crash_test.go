@@ -62,7 +62,7 @@ func beChild(text string) error {
 		return err
 	}
 	n, err := New(ctx, Config{
-		PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: c.SMTP}, Workers: c.Workers, Tick: 50 * time.Millisecond, Quiet: time.Minute, Lease: c.Lease,
+		PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: c.SMTP}, Workers: c.Workers, MailsPerHour: 1, Tick: 50 * time.Millisecond, Quiet: time.Minute, Lease: c.Lease,
 	}, Deps{Log: log, Pool: pool, Kafka: kafkabus.Config{}, Keys: &keyStore{keys: c.Keys}, Ring: ring, Clock: clockwork.NewRealClock()})
 	if err != nil {
 		return err

@@ -126,7 +126,10 @@ func (a *API) view(n *notice.Notice) notification {
 	v := notification{
 		ID: n.ID, RSVPID: n.RSVPID, AccountID: n.AccountID, Kind: string(n.Kind), Channel: n.Channel, State: string(n.State), Reason: n.Reason,
 		Cause: causedBy{Type: n.CauseType, Version: n.CauseVersion}, PlannedAt: n.PlannedAt, DueAt: n.DueAt,
-		Outcome: n.Outcome, Attempts: n.Attempts, MessageID: a.MessageID(n.ID),
+		Outcome: n.Outcome, Attempts: n.Attempts,
+	}
+	if n.Channel == notice.ChannelMail {
+		v.MessageID = a.MessageID(n.ID)
 	}
 	switch n.State {
 	case notice.Sent, notice.Delivered, notice.Bounced:
