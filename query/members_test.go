@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/token"
 )
 
@@ -108,12 +109,25 @@ func TestGuestFiles(t *testing.T) {
 	must(t, err)
 	mine := ok[struct {
 		Items []struct {
-			ID    string         `json:"id"`
-			Event map[string]any `json:"event"`
+			ID        string         `json:"id"`
+			Why       string         `json:"why"`
+			ManageURL string         `json:"manage_url"`
+			Event     map[string]any `json:"event"`
 		} `json:"items"`
 	}](t, r.get("/v1/me/rsvps", append(atLeast(s.event.ID, s.version), "Authorization", "Guest "+sessions.Session([]byte{1, 2, 3}, time.Now()))...))
 	if len(mine.Items) != 1 || mine.Items[0].ID != s.came.ID || mine.Items[0].Event["title"] != s.event.Title {
-		t.Errorf("history: %+v", mine)
+		t.Fatalf("history: %+v", mine)
+	}
+	// From the list the guest comes to the answer; nothing that others read, and no store, has that link.
+	own, there := strings.CutPrefix(mine.Items[0].ManageURL, "http://turnout.test/r/")
+	if got := ok[map[string]any](t, r.get("/v1/rsvps/"+s.came.ID, "Authorization", "Guest "+own)); !there || got["id"] != s.came.ID || mine.Items[0].Why == "" {
+		t.Errorf("by the link of the list: %v; the list said %+v", got, mine.Items[0])
+	}
+	doc, err := r.elastic.Get(t.Context(), document.GuestList, s.came.ID)
+	must(t, err)
+	shown := r.get("/v1/events/"+s.event.ID+"/guests", s.member()...)
+	if strings.Contains(string(doc.Source), own) || strings.Contains(string(shown.body), own) || strings.Contains(string(shown.body), "manage_url") {
+		t.Errorf("the link is kept or shown: %s, %s", doc.Source, shown.body)
 	}
 	if got := r.get("/v1/me/rsvps", "Authorization", "Guest "+link); got.status != http.StatusUnauthorized {
 		t.Errorf("one RSVP's link opens the history: %d", got.status)

@@ -24,6 +24,7 @@ type myRSVP struct {
 	Status    string    `json:"status"`
 	PartySize int       `json:"party_size"`
 	Why       string    `json:"why"`
+	ManageURL string    `json:"manage_url"`
 	Event     eventView `json:"event"`
 }
 

@@ -7,8 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
@@ -105,12 +108,29 @@ func csvRow(g document.Guest, questions []contract.Question) []string {
 }
 
 // safe keeps a spreadsheet from taking a guest's words for a formula (OWASP,
-// CSV injection): the quote is shown by no program but read by all.
+// CSV injection): the quote is shown by no program but read by all. What stands
+// before the sign does not hide it: programs drop blanks and marks that nobody
+// sees; and those of East Asia take the full-width signs for the plain ones.
 func safe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
+	if s == "" {
+		return s
+	}
+	if strings.ContainsRune("\t\r\n", rune(s[0])) {
+		return "'" + s
+	}
+	inked := strings.TrimLeftFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError
+	})
+	// NFKC makes the plain sign of every other form of it: full-width, small, superscript.
+	if plain := norm.NFKC.String(inked[:min(len(inked), utf8.UTFMax)]); plain != "" && strings.ContainsRune("=+-@\u2212", first(plain)) {
 		return "'" + s
 	}
 	return s
+}
+
+func first(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }
 
 func moment(t *time.Time) string {

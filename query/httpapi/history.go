@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/hex"
+	"fmt"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -49,9 +52,9 @@ func (a *API) myRSVPs(c *gin.Context) error {
 	}
 	out := guestList{Items: make([]rsvpView, 0, len(page.Items)), Total: page.Total}
 	for _, g := range page.Items {
-		v := viewOf(g)
-		if e, ok := events[g.EventID]; ok {
-			v.Event = briefOf(e)
+		v, err := a.ownCard(ctx, g, events)
+		if err != nil {
+			return err
 		}
 		out.Items = append(out.Items, v)
 	}
@@ -59,4 +62,21 @@ func (a *API) myRSVPs(c *gin.Context) error {
 		out.NextCursor = &page.NextCursor
 	}
 	return sendPrivate(c, out)
+}
+
+// ownCard is an RSVP with the link to its page. The session shows that the
+// address is the guest's, which is all that the link's own mail would show; the
+// token is derived here, so that no store has it.
+func (a *API) ownCard(ctx context.Context, g document.Guest, events map[string]reader.Event) (rsvpView, error) {
+	v := viewOf(g)
+	e, known := events[g.EventID]
+	if err := a.explainWith(ctx, &v, g, e, known); err != nil {
+		return v, err
+	}
+	manage, err := a.Manage.Make(g.RSVPID, g.Epoch)
+	if err != nil {
+		return v, fmt.Errorf("manage link of %s: %w", g.RSVPID, err)
+	}
+	v.ManageURL = strings.TrimSuffix(a.Public, "/") + "/r/" + manage
+	return v, nil
 }

@@ -50,6 +50,7 @@ type rsvpView struct {
 	CreatedAt        time.Time                  `json:"created_at"`
 	UpdatedAt        time.Time                  `json:"updated_at"`
 	Event            *eventBrief                `json:"event,omitempty"`
+	ManageURL        string                     `json:"manage_url,omitempty"` // for the guest's own list alone; derived, in no store
 }
 
 type notifyView struct {
@@ -171,7 +172,11 @@ func (a *API) explain(ctx context.Context, v *rsvpView, g document.Guest) error 
 	if err != nil && !errors.Is(err, fault.ErrNotFound) {
 		return err
 	}
-	known := err == nil
+	return a.explainWith(ctx, v, g, e, err == nil)
+}
+
+// explainWith is explain with the event at hand; known is false when there is none yet.
+func (a *API) explainWith(ctx context.Context, v *rsvpView, g document.Guest, e reader.Event, known bool) error {
 	if known {
 		v.Event = briefOf(e)
 	}
