@@ -111,11 +111,7 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if !id.Valid(eventID) {
 		return fault.ErrNotFound
 	}
-	rsvpID, err := id.New()
-	if err != nil {
-		return err
-	}
-	actor, err := a.submitter(c, eventID, rsvpID)
+	actor, err := a.submitter(c, eventID)
 	if err != nil {
 		return err
 	}
@@ -149,6 +145,13 @@ func (a *API) submitRSVP(c *gin.Context) error {
 			return err
 		}
 	}
+	rsvpID, err := id.New()
+	if err != nil {
+		return err
+	}
+	if !actor.Member {
+		actor = rsvp.GuestActor(rsvpID)
+	}
 	command, err := a.sealed(rsvpID, in, who)
 	if err != nil {
 		return err
@@ -165,16 +168,16 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	return nil
 }
 
-// submitter is a member who adds a guest, or the guest. A member of another
-// organization is a guest like everybody.
-func (a *API) submitter(c *gin.Context, eventID, rsvpID string) (rsvp.Actor, error) {
+// submitter is a member who adds a guest; the zero Actor is a guest, whose RSVP
+// has no id yet. A member of another organization is a guest like everybody.
+func (a *API) submitter(c *gin.Context, eventID string) (rsvp.Actor, error) {
 	accountID, err := a.bearer(c)
 	if err != nil || accountID == "" {
-		return rsvp.GuestActor(rsvpID), err
+		return rsvp.Actor{}, err
 	}
 	actor, err := a.member(c, eventID, mayCheck)
 	if errors.Is(err, fault.ErrNotFound) || errors.Is(err, fault.ErrForbidden) {
-		return rsvp.GuestActor(rsvpID), nil
+		return rsvp.Actor{}, nil
 	}
 	return actor, err
 }
@@ -197,112 +200,6 @@ func (a *API) refusedSubmission(c *gin.Context, eventID string, actor rsvp.Actor
 		return rsvp.ErrAlreadyAnswered.Detailf("The link to change that answer is on its way to the address.")
 	}
 	return err
-}
-
-// change is the body of PATCH; what is missing stays.
-type change struct {
-	Name      *string                     `json:"name"`
-	Response  *string                     `json:"response"`
-	PartySize *int                        `json:"party_size"`
-	Answers   *map[string]contract.Answer `json:"answers"`
-	Locale    *string                     `json:"locale"`
-	TimeZone  *string                     `json:"time_zone"`
-	Consents  *consents                   `json:"consents"`
-	Notify    *notify                     `json:"notify"`
-}
-
-func (a *API) changeRSVP(c *gin.Context) error {
-	by, err := a.answerOf(c, c.Param("id"), mayEdit)
-	if err != nil {
-		return err
-	}
-	if err := a.takeGuest(c, by); err != nil {
-		return err
-	}
-	var in change
-	body, err := decode(c, &in)
-	if err != nil {
-		return err
-	}
-	command := &rsvp.ChangeRSVP{
-		RSVPID: by.row.RSVP.ID, Response: in.Response, PartySize: in.PartySize, Locale: in.Locale, TimeZone: in.TimeZone,
-	}
-	if in.Consents != nil {
-		command.Consents = &contract.Consents{Updates: in.Consents.Updates, Marketing: in.Consents.Marketing}
-	}
-	if in.Notify != nil {
-		command.Reminders = in.Notify.Reminders
-	}
-	if refusal := a.reseal(c, by.row, in, command); refusal != nil {
-		return a.again(c, by, body, refusal)
-	}
-	return a.decide(c, by, body, command)
-}
-
-// takeGuest limits a guest's changes; members are known.
-func (a *API) takeGuest(c *gin.Context, by answerer) error {
-	if by.actor.Member {
-		return nil
-	}
-	return a.takeClient(c, a.Limits.GuestClient, "guest-client")
-}
-
-// decide has a command on one RSVP decided and answers with it.
-func (a *API) decide(c *gin.Context, by answerer, body []byte, command rsvp.Command) error {
-	r, err := a.request(c, by.row.RSVP.EventID, by.row.RSVP.ID, by.actor, body)
-	if err != nil {
-		return err
-	}
-	r.Command, r.Encode = command, a.encodeAnswered(http.StatusOK, by.token != "")
-	got, err := a.Desk.Do(c.Request.Context(), r)
-	if err != nil {
-		return err
-	}
-	answer(c, got, "")
-	return nil
-}
-
-// again answers a change that is refused by what the event asks now as it was
-// answered before the event asked it.
-func (a *API) again(c *gin.Context, by answerer, body []byte, refusal error) error {
-	k, err := key(c, false)
-	if err != nil {
-		return err
-	}
-	got, err := a.earlier(c, scope(c, by.row.RSVP.ID, by.actor.ID), k, body, refusal)
-	if err != nil {
-		return err
-	}
-	answer(c, got, "")
-	return nil
-}
-
-func (a *API) cancelRSVP(c *gin.Context) error {
-	return a.simple(c, mayEdit, func(rsvpID, reason string) rsvp.Command {
-		return &rsvp.CancelRSVP{RSVPID: rsvpID, Reason: reason}
-	})
-}
-
-// simple is a command on one RSVP that takes a reason at the most.
-func (a *API) simple(c *gin.Context, roles []string, command func(rsvpID, reason string) rsvp.Command) error {
-	by, err := a.answerOf(c, c.Param("id"), roles)
-	if err != nil {
-		return err
-	}
-	if err := a.takeGuest(c, by); err != nil {
-		return err
-	}
-	var in struct {
-		Reason string `json:"reason"`
-	}
-	body, err := decodeOptional(c, &in)
-	if err != nil {
-		return err
-	}
-	if err := checkText("/reason", in.Reason, maxReason); err != nil {
-		return err
-	}
-	return a.decide(c, by, body, command(by.row.RSVP.ID, in.Reason))
 }
 
 // idOf reads the id of an answer: that of a repeated request, or of a guest who

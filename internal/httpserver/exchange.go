@@ -18,6 +18,7 @@ type exchange struct {
 	context.Context // net/http's: ends when the client leaves
 
 	request, trace string
+	began          time.Time
 
 	mu     sync.Mutex
 	client string
@@ -66,7 +67,7 @@ func ClientIP(c *gin.Context) string {
 	return client
 }
 
-// Bound ends the request's context after d, at the latest when release is called. It costs a timer only if somebody waits
+// Bound ends the request's context d after the request began, at the latest when release is called. It costs a timer only if somebody waits
 // for the context: what is answered from memory does not.
 func Bound(c *gin.Context, d time.Duration) (release func()) {
 	x, ok := c.Request.Context().(*exchange)
@@ -77,7 +78,7 @@ func Bound(c *gin.Context, d time.Duration) (release func()) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.until = time.Now().Add(d)
+	x.until = x.began.Add(d)
 	return x.release
 }
 

@@ -33,10 +33,13 @@ var (
 // identify takes over X-Request-Id and Traceparent or makes them, answers them, and puts them into the context.
 func identify() gin.HandlerFunc {
 	return func(c *gin.Context) {
-		x := &exchange{Context: c.Request.Context(), request: c.GetHeader(HeaderRequestID), trace: c.GetHeader(HeaderTraceparent)}
+		x := &exchange{
+			Context: c.Request.Context(), began: time.Now(),
+			request: c.GetHeader(HeaderRequestID), trace: c.GetHeader(HeaderTraceparent),
+		}
 		if x.request == "" || !requestIDPattern.MatchString(x.request) {
 			delete(c.Request.Header, HeaderRequestID) // nobody may forward what was not taken
-			x.request = newID(time.Now())
+			x.request = newID(x.began)
 		}
 		if x.trace == "" || !traceparentPattern.MatchString(x.trace) {
 			delete(c.Request.Header, HeaderTraceparent)

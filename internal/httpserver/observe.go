@@ -66,10 +66,10 @@ func (s *Server) observe(kind string) gin.HandlerFunc {
 		s.log.Error("metric not registered", "error", err) // two servers of one role share a registry: count in one
 	}
 	return func(c *gin.Context) {
-		began := time.Now()
+		x := exchangeOf(c.Request.Context()) // identify made it
 		c.Next()
 		now := time.Now()
-		took := now.Sub(began)
+		took := now.Sub(x.began)
 		k := kindOfAnswer{route: c.FullPath(), method: method(c.Request.Method), status: c.Writer.Status()}
 		if k.route == "" {
 			k.route = "none"
