@@ -9,6 +9,7 @@
   }
 
   function fill(id, items, cells, path) {
+    show(id, items.length > 0);
     document.querySelector(`#${id} tbody`).replaceChildren(...items.map((item) => {
       const tr = document.createElement("tr");
       for (const v of cells(item)) tr.append(Object.assign(document.createElement("td"), { textContent: v }));

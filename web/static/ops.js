@@ -6,6 +6,11 @@ let timer, charts;
 
 const colors = ["#1f5f4a", "#b3541e", "#2b4c9b", "#8c1d6b", "#6b6f00", "#0b7285", "#5f3dc4"];
 
+// show hides what has nothing to tell: an empty frame looks like a fault.
+function show(id, yes) {
+  document.getElementById(id).closest("section").hidden = !yes;
+}
+
 function chart(id, names, unit) {
   const el = document.getElementById(id);
   el.replaceChildren();
@@ -41,6 +46,8 @@ async function tick() {
       row.seconds = Math.max(row.seconds, p.seconds_behind);
     }
     const names = Object.keys(behind).sort();
+    for (const id of ["lag", "seconds", "now"]) show(id, names.length > 0);
+    show("outbox", outbox.items.length > 0);
     if (!charts || charts.lag.names.join() !== names.join()) {
       charts = { lag: chart("lag", names, ""), seconds: chart("seconds", names, " s"), outbox: chart("outbox", ["rows", "oldest, s"], "") };
     }
