@@ -289,7 +289,7 @@ func TestWhoChangesMeanwhileIsLeftOut(t *testing.T) {
 		o.n.campaigns.poke()
 		o.settle()
 	}
-	a = o.until(a.ID, func(a campaignAnswer) bool {
+	o.until(a.ID, func(a campaignAnswer) bool {
 		if !done(a) {
 			o.clock.Advance(time.Hour)
 		}
