@@ -40,12 +40,13 @@ func scenarios() []scenario {
 		{name: "profile", summary: "where the command role's CPU goes while one event is hot", block: 10 * time.Second, run: profile},
 		{name: "read", summary: "seats against a bare handler, search and suggestions against Elasticsearch itself", block: 4 * time.Second, run: read},
 		{name: "streams", summary: "5,000 viewers of one event's seats: memory, subscriptions, nobody left behind", block: 0, run: streams},
-		{name: "streams", summary: "5,000 viewers of one event's seats: memory, subscriptions, nobody left behind", block: 0, run: streams},
 		{name: "relay", summary: "committed rows to Kafka: against Watermill's forwarder and the work done by hand", block: 4 * time.Second, run: relayed},
 		{name: "visible", summary: "acknowledged to seats and listing seen by others, against Kafka alone", block: 10 * time.Second, run: visible},
 		{name: "reminders", summary: "50,000 reminders due at one moment, against a bare go-mail loop", run: reminders},
 		{name: "lateness", summary: "how late reminders are that come due at half the notifier's rate", block: 15 * time.Second, run: lateness},
 		{name: "tick", summary: "what looking for due mail costs with 1,000,000 planned, against 10,000", block: 2 * time.Second, run: ticks},
+		{name: "projection", summary: "projectors from Kafka to Elasticsearch, against _bulk of the same documents", run: projection},
+		{name: "rebuild", summary: "a rebuild of -messages messages, against reading and writing them by hand; its memory", run: rebuilt},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
 			block: 30 * time.Second, running: true, run: flow},
 		{name: "seed", summary: "the demo set with all its answers through the API", running: true, run: seed},
@@ -62,6 +63,7 @@ type options struct {
 	conns    []int  // closed loops
 	stores   string // that verify compares
 	profiles string // folder for profiles
+	messages int    // in the log that a rebuild reads
 	turnout  string // a built binary; empty builds one
 }
 
@@ -93,6 +95,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.stores, "stores", "kafka,availability,listing,guestlist", "what verify compares in the end; none: the log alone")
 	f.StringVar(&o.turnout, "turnout", "", "the turnout binary; empty builds it")
 	f.StringVar(&o.profiles, "profiles", os.TempDir(), "folder for profiles")
+	f.IntVar(&o.messages, "messages", 1_000_000, "messages in the log that a rebuild reads")
 	conns := f.String("conns", "64,256,1024", "connections of the closed loops")
 	out := f.String("out", "loadtest/results", "folder for the JSON; empty keeps none")
 	if err := f.Parse(args); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,8 @@ type Config struct {
 	Refresh time.Duration `env:"TURNOUT_PROJECTOR_REFRESH" envDefault:"500ms"`
 	// MaxBatch is the largest number of messages applied at once. Default 500.
 	MaxBatch int `env:"TURNOUT_PROJECTOR_MAX_BATCH" envDefault:"500"`
+	// Groups are the only consumer groups that this process runs; none means all.
+	Groups []string `env:"TURNOUT_PROJECTOR_GROUPS" envSeparator:","`
 }
 
 // Validate says what is wrong with the settings.
@@ -109,9 +112,28 @@ func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
 		{access.Group, contract.TopicOrganizations, document.Access, orgs, roles.Handle},
 		{outcomes.Group, contract.TopicNotifications, document.Outcomes, mails, outcomes.New(es, mails.Each).Handle},
 	}
+	if p.groups, err = chosen(p.groups, cfg.Groups); err != nil {
+		return nil, err
+	}
 	p.refill = &refill{deps: deps, seats: availability.New(deps.Redis, nothing),
 		roles: access.New(deps.Redis, es, feed.Nowhere), count: m.rebuilds}
 	return p, nil
+}
+
+// chosen leaves the groups that are named.
+func chosen(all []group, names []string) ([]group, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var some []group
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(g group) bool { return g.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("projector: TURNOUT_PROJECTOR_GROUPS: there is no group %q", name)
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
 }
 
 func nothing(context.Context, []feed.Item) {}

@@ -115,14 +115,12 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 	}
 	seen := newHighest()
 	handle := r.handler(store, next)
-	topic := contract.TopicRegistrations
-	switch store {
-	case document.Access:
-		topic = contract.TopicOrganizations
-	case document.Outcomes:
-		topic = contract.TopicNotifications
+	if store == document.Listings {
+		handle = seen.watch(handle)
 	}
-	if err := r.replay(ctx, topic, seen.watch(handle), &report, j); err != nil {
+	all := newTogether(ctx, handle, r.Config.MaxBatch)
+	err := r.replay(ctx, topicOf(store), all.Handle, &report, j)
+	if all.wait(); err != nil {
 		return report, err
 	}
 	if store == document.Listings {
@@ -165,6 +163,26 @@ func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
 	default:
 		return access.New(d.Redis, d.Elastic, to).Handle
 	}
+}
+
+func topicOf(store string) string {
+	switch store {
+	case document.Access:
+		return contract.TopicOrganizations
+	case document.Outcomes:
+		return contract.TopicNotifications
+	default:
+		return contract.TopicRegistrations
+	}
+}
+
+// Replay writes a store's documents to an alias, and does nothing of what else
+// a rebuild does.
+func (r *Rebuilder) Replay(ctx context.Context, store, alias string) error {
+	all := newTogether(ctx, r.handler(store, alias), r.Config.MaxBatch)
+	defer all.wait()
+	var report Report
+	return r.replay(ctx, topicOf(store), all.Handle, &report, r.journal(store))
 }
 
 func (r *Rebuilder) replay(ctx context.Context, topic string, handle kafkabus.Handler, report *Report, j *journal) error {
