@@ -18,8 +18,8 @@ import (
 
 type exportedItems struct {
 	Items []struct {
-		Name, Email string
-		RSVP        struct {
+		Name, Email, Comment string
+		RSVP                 struct {
 			ID      string
 			EventID string `json:"event_id"`
 			Status  string
@@ -47,6 +47,11 @@ func TestErasureLeavesNothingButNumbers(t *testing.T) {
 	first, second, third := r.published(auth, orgID, map[string]any{"capacity": 1}), r.published(auth, orgID, nil), r.published(rival, rivalID, nil)
 	ada := r.answer(first, "ada", 1).want(http.StatusCreated)
 	waiting := r.answer(first, "bob", 1).want(http.StatusCreated)
+	gone := r.answer(second, "ill", 1).want(http.StatusCreated)
+	r.do(request{method: "DELETE", path: "/v1/rsvps/" + gone.text("id"), auth: "Guest " + gone.text("manage_token"), body: `{"reason":"broken wrist"}`}).want(http.StatusOK)
+	if got := r.export("Guest "+gone.text("manage_token"), nil); len(got.Items) != 1 || got.Items[0].Comment != "broken wrist" {
+		t.Errorf("a guest's export lacks why they withdrew: %+v", got)
+	}
 	r.answer(second, "ada", 1).want(http.StatusCreated)
 	r.answer(third, "ada", 1).want(http.StatusCreated)
 	manager, err := token.NewManager(r.ring)
@@ -119,7 +124,7 @@ func TestErasureLeavesNothingButNumbers(t *testing.T) {
 			t.Fatal(err)
 		}
 		// bytea is shown in hex: look for that too.
-		for _, trace := range []string{"ada@example.org", hexOf("ada@example.org"), "owner@example.org", hexOf(`"name":"ada"`)} {
+		for _, trace := range []string{"broken wrist", hexOf("broken wrist"), "ada@example.org", hexOf("ada@example.org"), "owner@example.org", hexOf(`"name":"ada"`)} {
 			if bytes.Contains(bytes.ToLower(dump), []byte(trace)) {
 				t.Errorf("%s holds %q in the clear", table, trace)
 			}

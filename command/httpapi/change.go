@@ -87,14 +87,32 @@ func (a *API) again(c *gin.Context, by answerer, body []byte, refusal error) err
 	return nil
 }
 
+// cancelRSVP keeps a guest's reason with what erasing takes; a member's is for the log.
 func (a *API) cancelRSVP(c *gin.Context) error {
-	return a.simple(c, mayEdit, func(rsvpID, reason string) rsvp.Command {
-		return &rsvp.CancelRSVP{RSVPID: rsvpID, Reason: reason}
+	return a.reasoned(c, mayEdit, func(by answerer, reason string) (rsvp.Command, error) {
+		command := &rsvp.CancelRSVP{RSVPID: by.row.RSVP.ID}
+		if by.actor.Member || reason == "" {
+			command.Reason = reason
+			return command, nil
+		}
+		who, dataKey, err := a.open(c, by.row)
+		if err != nil {
+			return nil, err
+		}
+		who.Comment, command.Base = reason, by.row.RSVP.Sealed
+		command.Sealed, err = sealWith(dataKey, who, by.row.RSVP.ID)
+		return command, err
 	})
 }
 
 // simple is a command on one RSVP that takes a reason at the most.
 func (a *API) simple(c *gin.Context, roles []string, command func(rsvpID, reason string) rsvp.Command) error {
+	return a.reasoned(c, roles, func(by answerer, reason string) (rsvp.Command, error) {
+		return command(by.row.RSVP.ID, reason), nil
+	})
+}
+
+func (a *API) reasoned(c *gin.Context, roles []string, command func(by answerer, reason string) (rsvp.Command, error)) error {
 	by, err := a.answerOf(c, c.Param("id"), roles)
 	if err != nil {
 		return err
@@ -112,5 +130,9 @@ func (a *API) simple(c *gin.Context, roles []string, command func(rsvpID, reason
 	if err := checkText("/reason", in.Reason, maxReason); err != nil {
 		return err
 	}
-	return a.decide(c, by, body, command(by.row.RSVP.ID, in.Reason))
+	made, err := command(by, in.Reason)
+	if err != nil {
+		return err
+	}
+	return a.decide(c, by, body, made)
 }

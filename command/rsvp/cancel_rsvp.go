@@ -1,6 +1,7 @@
 package rsvp
 
 import (
+	"bytes"
 	"time"
 )
 
@@ -8,7 +9,10 @@ import (
 // event's end. What it held goes to those who wait.
 type CancelRSVP struct {
 	RSVPID string
+	// Reason is a member's. It stays in the log as it is, so a guest's own words are in Sealed instead, which erasing takes.
 	Reason string
+	Sealed []byte // contract.Personal with a guest's reason as comment; nil leaves what is there
+	Base   []byte // the RSVP.Sealed that Sealed was made from; with another one by now only the reason is lost
 }
 
 // Needs of the command.
@@ -30,7 +34,15 @@ func (c *CancelRSVP) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 		if r.RSVP.CheckedIn > 0 {
 			return nil, ErrCheckedIn.Detailf("%d of the party are inside", r.RSVP.CheckedIn)
 		}
-		return r, b.leave(r, note{by: byCancel, actor: by.ID, reason: c.Reason}, now)
+		n := note{by: byCancel, actor: by.ID}
+		if by.Member || by.System {
+			n.reason = c.Reason
+		}
+		if c.Sealed != nil && bytes.Equal(c.Base, r.RSVP.Sealed) {
+			b.touch(r)
+			r.RSVP.Sealed = c.Sealed
+		}
+		return r, b.leave(r, n, now)
 	})
 }
 

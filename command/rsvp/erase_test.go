@@ -112,3 +112,22 @@ func TestFeedback(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 }
+
+// What a guest writes must not outlive their erasure, and the log is for good.
+func TestAGuestsReasonIsNotInTheLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3)
+	w.going(1, "a", "b", "c")
+	base := w.rows["a"].RSVP.Sealed
+	w.must(&CancelRSVP{RSVPID: "a", Reason: "my knee", Sealed: []byte("with reason"), Base: base}, GuestActor("a"))
+	w.must(&CancelRSVP{RSVPID: "b", Sealed: []byte("with reason"), Base: []byte("older")}, GuestActor("b")) // changed meanwhile: still out
+	w.must(&CancelRSVP{RSVPID: "c", Reason: "Members only"}, member)
+	for i, want := range []string{"", "", "Members only"} {
+		if d := w.log[len(w.log)-3+i]; d.Reason != want || d.Type != contract.RSVPCancelledV1 {
+			t.Errorf("%s has the reason %q, want %q", d.Type, d.Reason, want)
+		}
+	}
+	if a, b := w.rows["a"].RSVP.Sealed, w.rows["b"].RSVP.Sealed; string(a) != "with reason" || string(b) == "with reason" {
+		t.Errorf("sealed: %q and %q", a, b)
+	}
+}

@@ -88,7 +88,7 @@ type Personal struct {
 	Email     string            `json:"email"`      // as typed: mail goes here
 	EmailHMAC []byte            `json:"email_hmac"` // identity of the address, keyed
 	Answers   map[string]Answer `json:"answers,omitempty"`
-	Comment   string            `json:"comment,omitempty"` // of the feedback
+	Comment   string            `json:"comment,omitempty"` // of the feedback, or why the guest withdrew
 }
 
 // Answer to a question: Text for text and choice, Choices for checkbox.
