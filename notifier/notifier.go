@@ -4,8 +4,9 @@
 //
 // Read it in this order: on_message.go takes messages, batch.go applies them, on_rsvp.go and on_event.go
 // plan (pure, with plan.go), pgstore keeps the plan in the transaction that
-// records what was seen, schedule.go ticks, deliver.go claims and sends, verdict.go
-// judges the answer, and outcome tells the world.
+// records what was seen, schedule.go ticks, deliver.go claims, attempt.go
+// sends, verdict.go judges the answer, and outcome tells the world. campaigns.go
+// plans what organizers write to a segment of guests.
 package notifier
 
 import (
