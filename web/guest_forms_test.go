@@ -92,3 +92,28 @@ func TestNowhereIsAPageForPeople(t *testing.T) {
 		}
 	}
 }
+
+// The button needs a script; without one, or when there is nothing left to
+// tell, the page has no dead button on it.
+func TestTheGuestsPageOffersNotificationsWhileThereMayBeSome(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]bool{"confirmed": true, "waitlisted": true, "cancelled": false} {
+		rsvp := fmt.Sprintf(`{"id":%q,"event_id":%q,"status":%q,"response":"going","party_size":1}`, rsvpID, eventID, status)
+		o := start(t, nil, map[string]string{"GET /v1/rsvps/" + rsvpID: rsvp, "GET /v1/events/" + eventID: event(t, asksDiet)})
+		links, err := token.NewManager(o.ring)
+		if err != nil {
+			t.Fatal(err)
+		}
+		link, err := links.Make(rsvpID, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, body := o.do("GET", "/r/"+link, ""); strings.Contains(body, `data-rsvp="`+rsvpID+`" hidden>`) != want {
+			t.Errorf("%s: want %t\n%s", status, want, body)
+		}
+		res, body := o.do("GET", "/sw.js", "")
+		if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/javascript") || !strings.Contains(body, "showNotification") {
+			t.Errorf("the service worker: %d %s", res.StatusCode, res.Header.Get("Content-Type"))
+		}
+	}
+}

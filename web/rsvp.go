@@ -28,8 +28,8 @@ type rsvpPage struct {
 	Ratings []int // to choose from
 	// Reachable offers notifications: there may still be something to tell.
 	Reachable bool
-	Form    url.Values
-	Problem *problem
+	Form      url.Values
+	Problem   *problem
 }
 
 // rsvp is the guest's own page, behind the manage link of every mail.

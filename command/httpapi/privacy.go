@@ -184,7 +184,7 @@ var where = []storeErased{
 	{"elasticsearch guestlist", "the names were replaced by a placeholder", "seconds"},
 	{"elasticsearch listing, facts", "never held personal data", "at once"},
 	{"redis", "never held personal data", "at once"},
-	{"notifier", "mail that is planned is voided; what is kept is ciphertext", "seconds"},
+	{"notifier", "mail and pushes that are planned are voided, devices are forgotten; what is kept is ciphertext", "seconds"},
 	{"notifier suppression list", "keeps a keyed hash of an address that wants no mail, so that none goes there", "kept"},
 	{"caches of data keys", "expire", "60 seconds"},
 	{"backups", "hold the key as long as they are kept; who restores one erases again first (turnout erasures replay)", "at a restore"},

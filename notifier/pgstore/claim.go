@@ -147,8 +147,8 @@ func (s *Store) Backlog(ctx context.Context, now time.Time) (due int64, oldest t
 	err = s.pool.QueryRow(ctx, `
 		SELECT count(*), min(due_at) FROM (
 			SELECT due_at FROM notifier.notification
-			WHERE state IN ('planned', 'failed') AND channel = $2 AND lane = ANY($3::smallint[]) AND next_at <= $1 LIMIT 10000) AS d`,
-		now, notice.ChannelMail, notice.Lanes).Scan(&due, &at)
+			WHERE state IN ('planned', 'failed') AND channel = ANY($2::text[]) AND lane = ANY($3::smallint[]) AND next_at <= $1 LIMIT 10000) AS d`,
+		now, []string{notice.ChannelMail, notice.ChannelPush}, notice.Lanes).Scan(&due, &at)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("backlog: %w", err)
 	}

@@ -59,7 +59,7 @@ async function start() {
 
   async function attempt(f) {
     on.disabled = off.disabled = true;
-    say("");
+    say("One moment …");
     try {
       await f();
     } catch {
