@@ -133,7 +133,11 @@ func (p *params) numbers(name string, n int) []float64 {
 	}
 	out := make([]float64, n)
 	for i, part := range parts {
-		f, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		part = strings.TrimSpace(part)
+		f, err := strconv.ParseFloat(part, 64)
+		if n > 1 && strings.Trim(part, "-.0123456789") != "" {
+			err = strconv.ErrSyntax // of places, decimal notation alone: no 1e3, no 0x1p4
+		}
 		if err != nil || f != f || f > 1e9 || f < -1e9 {
 			p.complain(name, "is no number: "+part)
 			return nil
@@ -170,6 +174,8 @@ func (p *params) moment(name string, zone *time.Location) *time.Time {
 		p.complain(name, "must be a time like 2030-05-01T19:00:00+02:00, or a day")
 		return nil
 	}
+	// An offset of 24 hours parses, but no JSON has it.
+	t = t.UTC()
 	return &t
 }
 

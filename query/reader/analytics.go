@@ -10,6 +10,7 @@ import (
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // Range narrows analytics: messages recorded in [From, To); days begin in Zone.
@@ -174,6 +175,10 @@ func (s *Stores) Daily(ctx context.Context, q FactsQuery) ([]Day, error) {
 			"time_zone": q.Range.Zone.String(), "min_doc_count": 1},
 		"aggs": flowAggs(),
 	}}, &out)
+	if refused(err) {
+		// Java's list of zones lacks some old names that Go's has: EST, ROC, localtime.
+		err = fault.ErrInvalid.About(fault.Field{Pointer: "time_zone", Detail: "is none that days can be counted in: take one like America/New_York"}).Because(err)
+	}
 	days := make([]Day, 0, len(out.Days.Buckets))
 	for _, b := range out.Days.Buckets {
 		days = append(days, Day{Day: b.Day, Flow: b.flow()})

@@ -39,9 +39,8 @@ func (s *Stores) Changes(ctx context.Context, organizations []string, after stri
 	}
 	at := feedCursor{Query: query, Places: map[string]place{}}
 	if after != "" {
-		b, err := base64.RawURLEncoding.DecodeString(after)
-		if err != nil || len(b) > 8<<10 || json.Unmarshal(b, &at) != nil || at.Query != query || at.Places == nil {
-			return nil, "", ErrCursor
+		if at, err = decodeFeed(after, query); err != nil {
+			return nil, "", err
 		}
 		if err := s.stillThere(ctx, at.Places); err != nil {
 			return nil, "", err
@@ -71,6 +70,22 @@ func (s *Stores) Changes(ctx context.Context, organizations []string, after stri
 	return facts, base64.RawURLEncoding.EncodeToString(b), err
 }
 
+// decodeFeed refuses a cursor of other organizations, and one that no answer
+// has given.
+func decodeFeed(s, query string) (feedCursor, error) {
+	var at feedCursor
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) > 8<<10 || json.Unmarshal(b, &at) != nil || at.Query != query || at.Places == nil {
+		return at, ErrCursor
+	}
+	for partition, p := range at.Places {
+		if n, err := strconv.ParseInt(partition, 10, 32); err != nil || strconv.FormatInt(n, 10) != partition || p.ID == "" || p.Offset < 0 {
+			return at, ErrCursor
+		}
+	}
+	return at, nil
+}
+
 // behind matches what comes after the places, and everything of the other
 // partitions.
 func behind(places map[string]place) object {
@@ -87,10 +102,7 @@ func behind(places map[string]place) object {
 // stillThere compares the places with the log as it is.
 func (s *Stores) stillThere(ctx context.Context, places map[string]place) error {
 	ids := make([]string, 0, len(places))
-	for partition, p := range places {
-		if _, err := strconv.ParseInt(partition, 10, 32); err != nil || p.ID == "" {
-			return ErrCursor
-		}
+	for _, p := range places {
 		ids = append(ids, p.ID)
 	}
 	docs, err := run(s.search, func() ([]elastic.Doc, error) { return s.Elastic.MGet(ctx, document.Facts, ids) })

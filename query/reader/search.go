@@ -64,7 +64,9 @@ func (s *Stores) Search(ctx context.Context, q Search, cursorText string, now ti
 	result, err := s.search1(ctx, q, at, after)
 	if err == nil && result.Total == 0 && q.Q != "" && cursorText == "" {
 		at.Fuzzy = true
-		result, err = s.search1(ctx, q, at, after)
+		if result, err = s.search1(ctx, q, at, after); refused(err) {
+			result, err = elastic.SearchResult{}, nil // so many words, with so many others near each, that it gives up
+		}
 	}
 	if err != nil {
 		if refused(err) && cursorText != "" {
