@@ -1,7 +1,6 @@
 package httpserver
 
 import (
-	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -86,7 +85,7 @@ func (s *Server) observe(kind string) gin.HandlerFunc {
 
 // say writes the line of the access log. The handler is asked without its Logger, which would look up who called.
 func (o observed) say(c *gin.Context, level slog.Level, now time.Time, took time.Duration) {
-	ctx := context.Context(c.Request.Context())
+	ctx := c.Request.Context()
 	if !o.log.Enabled(ctx, level) {
 		return // before the attributes are made
 	}
