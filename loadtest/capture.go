@@ -52,6 +52,11 @@ func capture(ctx context.Context, dir string) (*captured, error) {
 func (c *captured) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Elastic-Product", "Elasticsearch")
+	if strings.HasPrefix(r.URL.Path, "/_alias/") { // no index yet, and none that is rebuilt
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":"no alias"}`)
+		return
+	}
 	if !strings.HasSuffix(r.URL.Path, "/_bulk") {
 		_, _ = io.WriteString(w, `{"status":"green"}`)
 		return
