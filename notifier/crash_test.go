@@ -21,6 +21,7 @@ import (
 	"github.com/turnout-events/turnout/internal/seal"
 	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/notifier/mail"
+	"github.com/turnout-events/turnout/notifier/push"
 )
 
 // childSettings make this test binary a notifier that can be killed.
@@ -32,6 +33,7 @@ type child struct {
 	Lease    time.Duration
 	Workers  int
 	Keys     map[string][]byte
+	Push     push.Config
 }
 
 func TestMain(m *testing.M) {
@@ -62,7 +64,7 @@ func beChild(text string) error {
 		return err
 	}
 	n, err := New(ctx, Config{
-		PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: c.SMTP}, Workers: c.Workers, MailsPerHour: 1, Tick: 50 * time.Millisecond, Quiet: time.Minute, Lease: c.Lease,
+		PublicURL: "https://turnout.example", Mail: mail.Config{From: "Turnout <mail@turnout.example>", SMTPAddr: c.SMTP}, Workers: c.Workers, MailsPerHour: 1, Tick: 50 * time.Millisecond, Quiet: time.Minute, Lease: c.Lease, Push: c.Push,
 	}, Deps{Log: log, Pool: pool, Kafka: kafkabus.Config{}, Keys: &keyStore{keys: c.Keys}, Ring: ring, Clock: clockwork.NewRealClock()})
 	if err != nil {
 		return err
@@ -73,7 +75,10 @@ func beChild(text string) error {
 	}
 	scheduler.Start()
 	n.wake()
-	return n.mail.run(ctx)
+	if n.push == nil {
+		return n.mail.run(ctx)
+	}
+	return n.push.run(ctx)
 }
 
 func testRing() (*seal.Keyring, error) {
