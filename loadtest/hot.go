@@ -17,7 +17,8 @@ const warm = 500 * time.Millisecond
 type arms struct {
 	*world
 	turnout, noop, textbook *child
-	pool                    int // of the textbook: the best of the sweep
+	pool                    int             // of the textbook: the best of the sweep
+	pools                   map[int]float64 // what the textbook did with each size of its pool
 }
 
 // newArms starts Turnout's command role alone.
@@ -51,15 +52,21 @@ func (a *arms) start(ctx context.Context, role string) (err error) {
 	return err
 }
 
+// sweepConns load the textbook while its pool is looked for. The last pool has a connection for each: that is what a
+// handler gets that nobody thought about.
+const sweepConns = 64
+
 // sweep finds the pool that serves the textbook best on one event, and leaves it running with that.
 func (a *arms) sweep(ctx context.Context, o options) error {
 	best := 0.0
-	for _, pool := range []int{1, 2, 4, 8, 16, 32} {
+	a.pools = map[int]float64{}
+	for _, pool := range []int{1, 2, 4, 8, 16, 32, sweepConns} {
 		rate, err := a.try(ctx, o, pool)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("textbook handler, pool of %d: %.0f/s\n", pool, rate)
+		a.pools[pool] = rate
 		if rate > best {
 			best, a.pool = rate, pool
 		}
@@ -78,7 +85,7 @@ func (a *arms) try(ctx context.Context, o options, pool int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	b, err := a.load(ctx, c, closed(o, 64, a.rsvp(event)))
+	b, err := a.load(ctx, c, closed(o, sweepConns, a.rsvp(event)))
 	if err != nil {
 		return 0, err
 	}
@@ -92,6 +99,7 @@ func closed(o options, conns int, t *wire.Template) wire.Load {
 // tally is what the rounds of one setting gave.
 type tally struct {
 	turnout, textbook, noop            series // answers a second
+	batch                              series // RSVPs a second of the direct batch
 	likeOthers, noopLikeOthers         series // the same with an ordinary generator
 	p50, p99                           series
 	syncs, commits                     series // per RSVP
@@ -128,6 +136,11 @@ func hot(ctx context.Context, o options) (rows []row, err error) {
 	if err := a.sweep(ctx, o); err != nil {
 		return nil, err
 	}
+	fsync, err := a.flush(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, fsync)
 	alone := map[int]*tally{}
 	for _, conns := range o.conns {
 		t, err := a.compare(ctx, o, conns)
@@ -165,7 +178,7 @@ func closeAfter(ctx context.Context, w *world, err error) error {
 	return err
 }
 
-// compare loads the three arms in turn. Every block has an event of its own.
+// compare loads the arms in turn. Every block has an event of its own.
 func (a *arms) compare(ctx context.Context, o options, conns int) (*tally, error) {
 	t := &tally{odd: map[int]int64{}}
 	err := alternate(o.rounds, func() error { return a.hotBlock(ctx, o, conns, t) },
@@ -189,6 +202,10 @@ func (a *arms) compare(ctx context.Context, o options, conns int) (*tally, error
 			if err == nil {
 				t.textbook = append(t.textbook, b.PerSecond(http.StatusCreated))
 			}
+			return err
+		}, func() error {
+			rate, err := a.batchSQL(ctx, o)
+			t.batch = append(t.batch, rate)
 			return err
 		})
 	return t, err
@@ -246,6 +263,9 @@ func (t *tally) rows(a *arms, conns int) []row {
 		t.noop.row("no-op handler"+at, "requests/s"),
 		t.turnout.over(t.textbook).row("hot / textbook"+at, "×").atLeast(15),
 		t.turnout.over(t.noop).row("hot / no-op"+at, "×").atLeast(0.3),
+		t.batch.row("rows written directly, 100 RSVPs in a transaction"+at, "RSVPs/s"),
+		floorOf(t.noop, t.batch).row("at the most here: no-op and direct rows on the same cores"+at, "RSVPs/s"),
+		t.turnout.over(floorOf(t.noop, t.batch)).row("hot / at the most here"+at, "×").atLeast(0.6),
 		t.p50.row("RSVP p50"+at, "ms"), t.p99.row("RSVP p99"+at, "ms"),
 		t.syncs.row("WAL fsyncs of the whole Postgres per RSVP"+at, "fsyncs").atMost(0.05),
 		t.commits.row("commits per RSVP"+at, "commits").atMost(0.05),
@@ -257,6 +277,10 @@ func (t *tally) rows(a *arms, conns int) []row {
 		at := ", net/http as the generator" + at
 		rows = append(rows, t.likeOthers.row("hot event"+at, "RSVPs/s"), t.noopLikeOthers.row("no-op handler"+at, "requests/s"),
 			t.likeOthers.over(t.noopLikeOthers).row("hot / no-op"+at, "×").atLeast(0.3))
+	}
+	if naive := a.pools[conns]; naive > 0 {
+		rows = append(rows, series{naive}.row(fmt.Sprintf("textbook, a connection per client (pool of %d)%s", conns, at), "RSVPs/s"),
+			series{t.turnout.row("", "").Median / naive}.row("hot / textbook with a connection per client"+at, "×"))
 	}
 	return append(rows, t.others(at)...)
 }
