@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/testkit/described"
 )
 
 type found struct {
@@ -237,7 +238,7 @@ func TestStream(t *testing.T) {
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+"/v1/events/"+e.ID+"/availability/stream", nil)
 	must(t, err)
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Transport: described.Transport(t, nil)}).Do(req)
 	must(t, err)
 	defer func() { _ = res.Body.Close() }()
 	states := make(chan document.Availability, 100)

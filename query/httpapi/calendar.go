@@ -33,6 +33,10 @@ func (a *API) eventCalendar(c *gin.Context) error {
 		return err
 	}
 	file := calendar.File{Entries: []calendar.Entry{{Event: e.Event, URL: a.pageOf(e.Event)}}}
+	c.Header("Cache-Control", "no-cache")
+	if e.Status == contract.EventDraft {
+		c.Header("Cache-Control", "private, no-cache")
+	}
 	return a.sendCalendar(c, file, e.Slug)
 }
 

@@ -118,6 +118,7 @@ func (a *API) search(c *gin.Context, q reader.Search, cursor string, public bool
 	var body []byte
 	switch {
 	case want.Version > 0:
+		c.Header("Cache-Control", "private, no-cache")
 		if err = a.Stores.Visible(ctx, document.Listings, want); err == nil {
 			body, err = load(ctx)
 		}

@@ -79,6 +79,7 @@ func (a *API) series(c *gin.Context) error {
 	if page.Total == 0 {
 		return fault.ErrNotFound
 	}
+	c.Header("Cache-Control", "no-cache")
 	return sendJSON(c, etagOf(body), body)
 }
 
