@@ -3,7 +3,7 @@ package notifier
 import (
 	"context"
 	"encoding/json"
-
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/mail"
@@ -14,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/testkit/described"
 	"github.com/turnout-events/turnout/internal/token"
 	"github.com/turnout-events/turnout/notifier/notice"
 )
@@ -57,19 +58,40 @@ func (w *world) request(method, path, bearer, body string) *http.Request {
 	return r
 }
 
+// inProcess serves a request without a network.
+type inProcess struct{ handler http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	p.handler.ServeHTTP(rec, r)
+	return rec.Result(), nil
+}
+
+// trip asks the API; request and answer must be as docs/openapi describes them.
+func (w *world) trip(r *http.Request) (int, string, http.Header) {
+	w.t.Helper()
+	res, err := described.Transport(w.t, inProcess{w.n.server.Engine()}).RoundTrip(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res.StatusCode, string(body), res.Header
+}
+
 func (w *world) do(r *http.Request) (int, string) {
 	w.t.Helper()
-	rec := httptest.NewRecorder()
-	w.n.server.Engine().ServeHTTP(rec, r)
-	return rec.Code, rec.Body.String()
+	status, body, _ := w.trip(r)
+	return status, body
 }
 
 // call asks the API and returns the status, the body and the headers.
 func (w *world) call(method, path, bearer, body string) (int, string, http.Header) {
 	w.t.Helper()
-	rec := httptest.NewRecorder()
-	w.n.server.Engine().ServeHTTP(rec, w.request(method, path, bearer, body))
-	return rec.Code, rec.Body.String(), rec.Header()
+	return w.trip(w.request(method, path, bearer, body))
 }
 
 func TestMembersSeeWhatWasSentToWhomAndWhy(t *testing.T) {
