@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -216,7 +217,7 @@ func TestPushesAreTriedAgainAndADeviceThatIsGoneIsForgotten(t *testing.T) {
 	if got := s.Pushes(); len(got) != 2 || got[1].Browser != "busy" {
 		t.Errorf("after 95 s: %+v", got)
 	}
-	if _, err := w.n.store.Device(t.Context(), gone); err != pgstore.ErrNotFound {
+	if _, err := w.n.store.Device(t.Context(), gone); !errors.Is(err, pgstore.ErrNotFound) {
 		t.Errorf("the device that is gone: %v", err)
 	}
 	states := w.states("ana")

@@ -93,12 +93,13 @@ func (m *Members) Write(c MemberContent) (Mail, error) {
 		v.Primary = color(d.Organization.Body.Colors.Primary, v.Primary)
 		v.Background = color(d.Organization.Body.Colors.Background, v.Background)
 	}
-	p, err := w.Digest, error(nil)
-	if d.Notice.Kind == notice.EventFull {
-		p = w.EventFull
-		err = l.full(v, w, &f, c)
-	} else {
-		err = l.digest(v, w, c)
+	var p *phrases
+	var err error
+	switch d.Notice.Kind {
+	case notice.EventFull:
+		p, err = w.EventFull, l.full(v, w, &f, c)
+	default:
+		p, err = w.Digest, l.digest(v, w, c)
 	}
 	if err != nil {
 		return Mail{}, err

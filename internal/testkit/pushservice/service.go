@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -183,10 +182,13 @@ func (s *Service) sender(r *http.Request) (string, error) {
 		return "", fmt.Errorf("authorization of %q with key %q", scheme, key)
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(key)
-	if err != nil || len(raw) != 65 {
-		return "", errors.New("key of no P-256 point")
+	if err != nil {
+		return "", err
 	}
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(raw[1:33]), Y: new(big.Int).SetBytes(raw[33:])}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw)
+	if err != nil {
+		return "", err
+	}
 	claims := jwt.RegisteredClaims{}
 	_, err = jwt.ParseWithClaims(text, &claims, func(*jwt.Token) (any, error) { return public, nil },
 		jwt.WithValidMethods([]string{"ES256"}), jwt.WithAudience(s.URL), jwt.WithExpirationRequired())
