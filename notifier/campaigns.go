@@ -8,6 +8,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/notifier/campaign"
 	"github.com/turnout-events/turnout/notifier/notice"
 	"github.com/turnout-events/turnout/notifier/pgstore"
@@ -86,6 +87,9 @@ func (c *campaigns) round(ctx context.Context) error {
 	if err := c.release(ctx); err != nil {
 		return err
 	}
+	if err := c.store.VoidCancelled(ctx, now); err != nil {
+		return err
+	}
 	_, err = c.store.FinishCampaigns(ctx, now)
 	return err
 }
@@ -105,6 +109,10 @@ func (c *campaigns) plan(ctx context.Context, one pgstore.Campaign) error {
 	if err != nil {
 		return err
 	}
+	if ev.Body.Status != contract.EventPublished {
+		_, err := c.store.MoveCampaign(ctx, one.ID, campaign.Cancel, VoidCancelled, c.clock.Now().UTC())
+		return err
+	}
 	if !one.Snapshot {
 		if err := c.store.TakeSnapshot(ctx, one); err != nil {
 			return err
@@ -114,6 +122,7 @@ func (c *campaigns) plan(ctx context.Context, one pgstore.Campaign) error {
 	if err != nil {
 		return err
 	}
+	var released time.Time
 	for ctx.Err() == nil {
 		next, err := c.store.Recipients(ctx, one.ID, one.PlannedTo, false, planBatch)
 		if err != nil {
@@ -143,8 +152,11 @@ func (c *campaigns) plan(ctx context.Context, one pgstore.Campaign) error {
 			return err
 		}
 		one.PlannedTo = to
-		if err := c.release(ctx); err != nil { // the first need not wait for the last
-			return err
+		if now.Sub(released) >= bulkEvery { // the first need not wait for the last
+			if err := c.release(ctx); err != nil {
+				return err
+			}
+			released = now
 		}
 	}
 	return ctx.Err()

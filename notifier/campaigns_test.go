@@ -19,8 +19,8 @@ import (
 
 // campaignAnswer is what the routes answer, as far as the tests look.
 type campaignAnswer struct {
-	ID, State string
-	Counts    struct {
+	ID, State, Reason string
+	Counts            struct {
 		Matched, Recipients int
 		Planned             bool
 		Skipped             map[string]int

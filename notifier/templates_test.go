@@ -267,4 +267,9 @@ func TestAScheduledCampaignStartsByItself(t *testing.T) {
 	if a = o.until(a.ID, done); a.states()["sent"] != 4 {
 		t.Errorf("%+v", a)
 	}
+	// Not when there is nothing to come to any more.
+	a = o.ask(201, "POST", "/campaigns", fmt.Sprintf(`{"subject": "Never", "body": "x", "starts_at": %q}`, o.clock.Now().Add(time.Hour).Format(time.RFC3339)))
+	o.hear(o.about(contract.EventCancelledV1, func(e *contract.Event) { e.Status = contract.EventCancelled }))
+	o.after(2 * time.Hour)
+	o.until(a.ID, func(a campaignAnswer) bool { return a.State == string(campaign.Cancelled) && a.Reason == VoidCancelled })
 }

@@ -31,10 +31,7 @@ func (s *Store) Release(ctx context.Context, perHour int, now time.Time) (releas
 		INSERT INTO notifier.bulk (organization_id, check_at)
 		SELECT DISTINCT c.organization_id, $1::timestamptz FROM notifier.campaign c
 		WHERE c.state = 'running' AND NOT EXISTS (SELECT FROM notifier.bulk b WHERE b.organization_id = c.organization_id)
-		  AND EXISTS (
-			SELECT FROM notifier.notification n
-			WHERE n.organization_id = c.organization_id AND n.next_at = 'infinity' AND n.state IN ('planned', 'failed')
-			  AND n.occurrence = 'c/' || c.id)
+		  AND (`+anyNotice+` AND n.state IN ('planned', 'failed') AND n.next_at = 'infinity' LIMIT 1) IS NOT NULL
 		ON CONFLICT (organization_id) DO NOTHING`, now)
 	if err != nil {
 		return 0, fmt.Errorf("wake held mail: %w", err)

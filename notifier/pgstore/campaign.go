@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/turnout-events/turnout/notifier/campaign"
 	"github.com/turnout-events/turnout/notifier/notice"
@@ -172,18 +173,62 @@ func moveCampaign(ctx context.Context, tx pgx.Tx, c *Campaign, next campaign.Sta
 	if err := wakeBulk(ctx, tx, c.OrganizationID, now); err != nil {
 		return err
 	}
-	occurrence := notice.CampaignOccurrence(c.ID)
 	switch next {
 	case campaign.Paused:
+		// What is beyond this is claimed, found paused and put back: this only spares that.
 		_, err = tx.Exec(ctx, `
 			UPDATE notifier.notification SET next_at = 'infinity', outcome = $2
-			WHERE kind = 'campaign' AND occurrence = $1 AND state IN ('planned', 'failed') AND next_at < 'infinity'`, occurrence, HeldPaused)
+			WHERE id IN (
+				SELECT id FROM notifier.notification
+				WHERE kind = 'campaign' AND occurrence = $1 AND state IN ('planned', 'failed') AND next_at < 'infinity'
+				LIMIT $3 FOR UPDATE SKIP LOCKED)`, notice.CampaignOccurrence(c.ID), HeldPaused, moveBatch)
 	case campaign.Cancelled:
-		_, err = tx.Exec(ctx, `
-			UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
-			WHERE kind = 'campaign' AND occurrence = $1 AND state IN ('planned', 'failed')`, occurrence, VoidedCampaign, now)
+		_, err = voidCampaign(ctx, tx, c.ID, now)
 	}
 	return err
+}
+
+// moveBatch is how many notices one statement changes: with their outcomes
+// they take well below the time that a statement has.
+const moveBatch = 5000
+
+type executor interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+func voidCampaign(ctx context.Context, db executor, campaignID string, now time.Time) (int64, error) {
+	tag, err := db.Exec(ctx, `
+		UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
+		WHERE id IN (
+			SELECT id FROM notifier.notification
+			WHERE kind = 'campaign' AND occurrence = $1 AND state IN ('planned', 'failed') LIMIT $4 FOR UPDATE SKIP LOCKED)`,
+		notice.CampaignOccurrence(campaignID), VoidedCampaign, now, moveBatch)
+	return tag.RowsAffected(), err
+}
+
+// anyNotice begins a question whether campaign c has a notice. A scalar one:
+// an EXISTS may be joined, over all notices of all campaigns.
+const anyNotice = `SELECT n.id FROM notifier.notification n WHERE n.kind = 'campaign' AND n.occurrence = 'c/' || c.id`
+
+// VoidCancelled takes back what cancelling a large campaign has left. None of
+// it would go; it only has to say why.
+func (s *Store) VoidCancelled(ctx context.Context, now time.Time) error {
+	rows, err := s.pool.Query(ctx, `
+		SELECT c.id::text FROM notifier.campaign c WHERE c.state = 'cancelled' AND c.finished_at > $1 AND (`+anyNotice+`
+			AND n.state IN ('planned', 'failed') LIMIT 1) IS NOT NULL`, now.Add(-24*time.Hour))
+	if err != nil {
+		return fmt.Errorf("cancelled campaigns: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for i := 0; i < len(ids) && err == nil; i++ {
+		for n := int64(1); n > 0 && err == nil; {
+			n, err = voidCampaign(ctx, s.pool, ids[i], now)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cancelled campaigns: %w", err)
+	}
+	return nil
 }
 
 // What stands with notices that wait for their campaign or the limit, or that

@@ -27,54 +27,76 @@ func matchArgs(eventID, organizationID string, s campaign.Segment) []any {
 	return []any{eventID, organizationID, s.Scope == campaign.ScopeOrganization, s.Statuses(), s.PartyMin, s.PartyMax, s.Tag, s.City}
 }
 
-// candidateBatch is how many candidates are handed over at once: as many as
-// the key endpoint answers.
-const candidateBatch = 500
+const (
+	// candidateBatch is how many candidates are handed over at once: as many as
+	// the key endpoint answers.
+	candidateBatch = 500
+	// snapshotBatch is how many recipients one statement keeps.
+	snapshotBatch = 10_000
+)
+
+const candidateColumns = `g.rsvp_id, g.updates, g.marketing, g.erased`
+
+func scanCandidate(row pgx.CollectableRow) (c campaign.Candidate, err error) {
+	return c, row.Scan(&c.RSVPID, &c.Updates, &c.Marketing, &c.Erased, &c.Sealed)
+}
 
 // Matching hands over who would get a campaign now, the latest answer first.
 // What needs no address reads none.
 func (s *Store) Matching(ctx context.Context, eventID, organizationID string, g campaign.Segment, take func([]campaign.Candidate) error) error {
-	rows, err := s.pool.Query(ctx, `SELECT g.rsvp_id, g.updates, g.marketing, g.erased, CASE WHEN $9 THEN g.sealed ELSE '' END `+
-		matching+` ORDER BY g.rsvp_id DESC`, append(matchArgs(eventID, organizationID, g), g.NeedsIdentity())...)
-	return batches(rows, err, "guests of a segment", take)
+	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return each(ctx, tx, candidateBatch, scanCandidate, take, `
+			SELECT `+candidateColumns+`, CASE WHEN $9 THEN g.sealed ELSE '' END `+matching+` ORDER BY g.rsvp_id DESC`,
+			append(matchArgs(eventID, organizationID, g), g.NeedsIdentity())...)
+	})
+	if err != nil {
+		return fmt.Errorf("guests of a segment: %w", err)
+	}
+	return nil
 }
 
 // Attended hands over who was checked in at an event of the organization that
 // started before another one of its events.
 func (s *Store) Attended(ctx context.Context, organizationID, exceptEvent string, before time.Time, take func([]campaign.Candidate) error) error {
-	rows, err := s.pool.Query(ctx, `
-		SELECT g.rsvp_id, g.updates, g.marketing, g.erased, g.sealed FROM notifier.guest g
-		WHERE g.checked_in > 0 AND NOT g.erased AND g.event_id IN (
-			SELECT e.id FROM notifier.event e
-			WHERE e.organization_id = $1 AND e.id <> $2 AND (e.body->>'starts_at')::timestamptz < $3)`, organizationID, exceptEvent, before)
-	return batches(rows, err, "guests who attended", take)
-}
-
-func batches(rows pgx.Rows, err error, what string, take func([]campaign.Candidate) error) error {
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	var (
-		c     campaign.Candidate
-		batch []campaign.Candidate
-	)
-	_, err = pgx.ForEachRow(rows, []any{&c.RSVPID, &c.Updates, &c.Marketing, &c.Erased, &c.Sealed}, func() error {
-		one := c
-		one.Sealed = append([]byte(nil), c.Sealed...)
-		if batch = append(batch, one); len(batch) < candidateBatch {
-			return nil
-		}
-		full := batch
-		batch = nil
-		return take(full)
+	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return each(ctx, tx, candidateBatch, scanCandidate, take, `
+			SELECT `+candidateColumns+`, g.sealed FROM notifier.guest g
+			WHERE g.checked_in > 0 AND NOT g.erased AND g.event_id IN (
+				SELECT e.id FROM notifier.event e
+				WHERE e.organization_id = $1 AND e.id <> $2 AND (e.body->>'starts_at')::timestamptz < $3)`, organizationID, exceptEvent, before)
 	})
-	if err == nil && len(batch) > 0 {
-		err = take(batch)
-	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("guests who attended: %w", err)
 	}
 	return nil
+}
+
+// each hands over what a query finds, size rows at a time, from a cursor: no
+// statement runs as long as all of it takes.
+func each[T any](ctx context.Context, tx pgx.Tx, size int, scan pgx.RowToFunc[T], take func([]T) error, query string, args ...any) error {
+	if _, err := tx.Exec(ctx, `DECLARE found NO SCROLL CURSOR FOR `+query, args...); err != nil {
+		return err
+	}
+	for {
+		// Not prepared: the next cursor of this name on this connection has other columns.
+		rows, err := tx.Query(ctx, fmt.Sprintf(`FETCH %d FROM found`, size), pgx.QueryExecModeExec)
+		if err != nil {
+			return err
+		}
+		batch, err := pgx.CollectRows(rows, scan)
+		if err != nil {
+			return err
+		}
+		if len(batch) > 0 {
+			if err := take(batch); err != nil {
+				return err
+			}
+		}
+		if len(batch) < size {
+			_, err := tx.Exec(ctx, `CLOSE found`)
+			return err
+		}
+	}
 }
 
 // DueCampaigns starts those whose time has come and returns, oldest start
@@ -99,17 +121,18 @@ func (s *Store) DueCampaigns(ctx context.Context, now time.Time) ([]Campaign, er
 	return out, nil
 }
 
-// TakeSnapshot fixes who matches a campaign now, in one statement: who answers
-// later is not among them. It is nothing when another notifier has done it.
+// TakeSnapshot fixes who matches a campaign at this instant: who answers later
+// is not among them. It is nothing when another notifier has done it.
 func (s *Store) TakeSnapshot(ctx context.Context, c Campaign) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `UPDATE notifier.campaign SET snapshot = true WHERE id = $1 AND state = 'running' AND NOT snapshot`, c.ID)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO notifier.campaign_recipient (campaign_id, rsvp_id) SELECT $9, g.rsvp_id `+matching,
-			append(matchArgs(c.EventID, c.OrganizationID, c.Segment), c.ID)...)
-		return err
+		return each(ctx, tx, snapshotBatch, pgx.RowTo[string], func(ids []string) error {
+			_, err := tx.Exec(ctx, `INSERT INTO notifier.campaign_recipient (campaign_id, rsvp_id) SELECT $1, unnest($2::uuid[])`, c.ID, ids)
+			return err
+		}, `SELECT g.rsvp_id::text `+matching, matchArgs(c.EventID, c.OrganizationID, c.Segment)...)
 	})
 	if err != nil {
 		return fmt.Errorf("recipients of campaign %s: %w", c.ID, err)
@@ -117,20 +140,27 @@ func (s *Store) TakeSnapshot(ctx context.Context, c Campaign) error {
 	return nil
 }
 
+// last is above every id.
+const last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
 // Recipients reads the next of a snapshot below an id (empty: from the top),
 // the latest answer first. planned reads those that are planned already instead.
 func (s *Store) Recipients(ctx context.Context, campaignID, below string, planned bool, limit int) ([]campaign.Candidate, error) {
+	if below == "" {
+		below = last
+	}
+	// The ids first: Postgres has no figures about rows that are a second old, and joins all of them to sort them then.
 	rows, err := s.pool.Query(ctx, `
+		WITH next AS MATERIALIZED (
+			SELECT r.rsvp_id FROM notifier.campaign_recipient r
+			WHERE r.campaign_id = $1 AND r.rsvp_id < $2 AND (NOT $3 OR r.variant IS NOT NULL OR r.skipped <> '')
+			ORDER BY r.campaign_id DESC, r.rsvp_id DESC LIMIT $4)
 		SELECT r.rsvp_id, coalesce(g.updates, false), coalesce(g.marketing, false), coalesce(g.erased, true), coalesce(g.sealed, '')
-		FROM notifier.campaign_recipient r LEFT JOIN notifier.guest g ON g.rsvp_id = r.rsvp_id
-		WHERE r.campaign_id = $1 AND ($2 = '' OR r.rsvp_id < nullif($2, '')::uuid) AND (NOT $3 OR r.variant IS NOT NULL OR r.skipped <> '')
-		ORDER BY r.rsvp_id DESC LIMIT $4`, campaignID, below, planned, limit)
+		FROM next r LEFT JOIN notifier.guest g ON g.rsvp_id = r.rsvp_id ORDER BY r.rsvp_id DESC`, campaignID, below, planned, limit)
 	if err != nil {
 		return nil, fmt.Errorf("recipients of campaign %s: %w", campaignID, err)
 	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c campaign.Candidate, err error) {
-		return c, row.Scan(&c.RSVPID, &c.Updates, &c.Marketing, &c.Erased, &c.Sealed)
-	})
+	out, err := pgx.CollectRows(rows, scanCandidate)
 	if err != nil {
 		return nil, fmt.Errorf("recipients of campaign %s: %w", campaignID, err)
 	}
@@ -171,7 +201,7 @@ func (s *Store) Place(ctx context.Context, c Campaign, placed []Placed, to strin
 			if _, err := tx.Exec(ctx, `
 				UPDATE notifier.campaign_recipient r SET variant = CASE WHEN n.skipped = '' THEN n.variant END, skipped = n.skipped
 				FROM unnest($2::uuid[], $3::smallint[], $4::text[]) AS n(rsvp_id, variant, skipped)
-				WHERE r.campaign_id = $1 AND r.rsvp_id = n.rsvp_id`, append([]any{c.ID}, cols.args()...)...); err != nil {
+				WHERE r.campaign_id = $1 AND r.rsvp_id = n.rsvp_id AND r.rsvp_id = ANY($2::uuid[])`, append([]any{c.ID}, cols.args()...)...); err != nil {
 				return err
 			}
 		}
@@ -197,9 +227,7 @@ func (s *Store) Place(ctx context.Context, c Campaign, placed []Placed, to strin
 func (s *Store) FinishCampaigns(ctx context.Context, now time.Time) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE notifier.campaign c SET state = 'done', finished_at = $1
-		WHERE c.state = 'running' AND c.planned AND NOT EXISTS (
-			SELECT FROM notifier.notification n
-			WHERE n.kind = 'campaign' AND n.occurrence = 'c/' || c.id AND n.state IN ('planned', 'failed', 'claimed'))`, now)
+		WHERE c.state = 'running' AND c.planned AND (`+anyNotice+` AND n.state IN ('planned', 'failed', 'claimed') LIMIT 1) IS NULL`, now)
 	if err != nil {
 		return 0, fmt.Errorf("finish campaigns: %w", err)
 	}
