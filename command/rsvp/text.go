@@ -57,8 +57,9 @@ func turnsDirection(r rune) bool {
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
+// visible is all but blanks and format characters; what a font makes of the rest is not ours to know.
 func visible(r rune) bool {
-	return r > ' ' && r < unicode.MaxASCII || unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
+	return r > ' ' && r < unicode.MaxASCII || !unicode.In(r, unicode.Z, unicode.Cf)
 }
 
 func plural(format string, n int) string {
