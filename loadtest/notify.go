@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,15 +36,18 @@ func reminders(ctx context.Context, o options) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var bare, turnout, share, wrong series
+	var bare, turnout, share, wrong, cpu, keyCPU, dbCPU series
 	err = alternate(o.rounds, func() error {
 		rate, err := p.bare(ctx, manyReminders, size)
 		bare = append(bare, rate)
 		return err
 	}, func() error {
+		used, keys, postgres := p.children[1].cpu(), p.children[0].cpu(), backendCPU(p.database)
 		rate, _, err := p.burst(ctx, manyReminders)
 		_, again, _ := p.sink.arrived()
 		turnout, wrong = append(turnout, rate), append(wrong, float64(again))
+		cpu, keyCPU = append(cpu, us(p.children[1].cpu()-used, manyReminders)), append(keyCPU, us(p.children[0].cpu()-keys, manyReminders))
+		dbCPU = append(dbCPU, us(backendCPU(p.database)-postgres, manyReminders))
 		return err
 	})
 	if err != nil {
@@ -54,6 +58,7 @@ func reminders(ctx context.Context, o options) (rows []row, err error) {
 		turnout.row(fmt.Sprintf("%d reminders due at one moment", manyReminders), "mails/s"),
 		bare.row(fmt.Sprintf("bare go-mail loop, %d connections, %d bytes", mailWorkers, size), "mails/s"),
 		share.row("share of the bare loop", "ratio").atLeast(ofBare),
+		cpu.row("CPU of the notifier", "µs/mail"), keyCPU.row("CPU of command, for the keys", "µs/mail"), dbCPU.row("CPU of Postgres, planning them too", "µs/mail"),
 		wrong.row("reminders that came twice", "mails").exactly(0),
 	}, nil
 }
@@ -61,7 +66,7 @@ func reminders(ctx context.Context, o options) (rows []row, err error) {
 // burst has n reminders due at one moment and gives how many went a second from then on, and their size. The notifier
 // looks for what is due every 250 ms; that is part of it.
 func (p *postOffice) burst(ctx context.Context, n int) (rate float64, size int, err error) {
-	due := time.Now().Add(time.Duration(n)*100*time.Microsecond + 3*time.Second).UTC().Truncate(time.Microsecond) // planning takes less
+	due := time.Now().Add(time.Duration(n)*300*time.Microsecond + 5*time.Second).UTC().Truncate(time.Microsecond) // planning takes less
 	if _, err := p.owe(ctx, n, func(int) time.Time { return due }); err != nil {
 		return 0, 0, err
 	}
@@ -103,7 +108,9 @@ func (p *postOffice) recorded(ctx context.Context) error {
 
 // bare sends n mails with nothing but go-mail, and gives how many went a second.
 func (p *postOffice) bare(ctx context.Context, n, size int) (float64, error) {
-	p.sink.reset()
+	if err := p.sink.reset(); err != nil {
+		return 0, err
+	}
 	host, portText, err := net.SplitHostPort(p.sink.addr)
 	if err != nil {
 		return 0, err
@@ -112,8 +119,10 @@ func (p *postOffice) bare(ctx context.Context, n, size int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	line := []byte("as long as a reminder is, so that both arms write the same\r\n")
-	body := string(bytes.Repeat(line, size/len(line)))
+	// A reminder is a tenth plain text, a fifth the ticket's picture in base64, and HTML.
+	line := "as long as a reminder is, so that both arms write the same\r\n"
+	text, html := strings.Repeat(line, size/10/len(line)), strings.Repeat(line, size*7/10/len(line))
+	picture := make([]byte, size/5*3/4)
 	var next atomic.Int64
 	began := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
@@ -138,7 +147,11 @@ func (p *postOffice) bare(ctx context.Context, n, size int) (float64, error) {
 				}
 				m.SetMessageIDWithValue(fmt.Sprintf("%d@turnout.example", i))
 				m.Subject("An evening of measured music starts tomorrow")
-				m.SetBodyString(gomail.TypeTextPlain, body)
+				m.SetBodyString(gomail.TypeTextPlain, text)
+				m.AddAlternativeString(gomail.TypeTextHTML, html)
+				if err := m.EmbedReader("ticket.png", bytes.NewReader(picture), gomail.WithFileContentType("image/png")); err != nil {
+					return err
+				}
 				if err := client.Send(m); err != nil {
 					return err
 				}

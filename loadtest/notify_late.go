@@ -24,7 +24,7 @@ func lateness(ctx context.Context, o options) (rows []row, err error) {
 		}
 		rate := most / 2
 		n := min(int(rate*o.duration.Seconds()), len(p.guests))
-		first := time.Now().Add(time.Duration(n)*100*time.Microsecond + 3*time.Second).UTC().Truncate(time.Microsecond)
+		first := time.Now().Add(time.Duration(n)*300*time.Microsecond + 5*time.Second).UTC().Truncate(time.Microsecond)
 		due, err := p.owe(ctx, n, func(i int) time.Time {
 			return first.Add(time.Duration(float64(i) / rate * float64(time.Second))).Truncate(time.Microsecond)
 		})

@@ -41,7 +41,7 @@ func newPostOffice(ctx context.Context, o options, guests int) (p *postOffice, e
 			err = errors.Join(err, p.close(ctx))
 		}
 	}()
-	if p.sink, err = newSink(ctx); err != nil {
+	if p.sink, err = newSink(ctx, w.dir); err != nil {
 		return p, err
 	}
 	w.env["TURNOUT_SMTP_ADDR"] = p.sink.addr
@@ -161,8 +161,7 @@ func (p *postOffice) owe(ctx context.Context, n int, due func(i int) time.Time) 
 			return nil, err
 		}
 	}
-	p.sink.reset()
-	return when, nil
+	return when, p.sink.reset()
 }
 
 func waitUntil(ctx context.Context, at time.Time) error {
