@@ -39,6 +39,9 @@ func NewCache(registry prometheus.Registerer) (*Cache, error) {
 	c := &Cache{entries: map[string]answer{}, results: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "turnout_query_search_cache_total", Help: "Searches by how they were answered: hit, shared, miss.",
 	}, []string{"result"})}
+	for _, result := range []string{"hit", "shared", "miss"} {
+		c.results.WithLabelValues(result) // there from the start, so that a rate is 0 and not nothing
+	}
 	return c, registry.Register(c.results)
 }
 
