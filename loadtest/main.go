@@ -47,6 +47,7 @@ func scenarios() []scenario {
 		{name: "tick", summary: "what looking for due mail costs with 1,000,000 planned, against 10,000", block: 2 * time.Second, run: ticks},
 		{name: "projection", summary: "projectors from Kafka to Elasticsearch, against _bulk of the same documents", run: projection},
 		{name: "rebuild", summary: "a rebuild of -messages messages, against reading and writing them by hand; its memory", run: rebuilt},
+		{name: "growth", summary: "the same at a hundredth, a tenth and all of -messages RSVPs in the stores", block: 6 * time.Second, run: growth},
 		{name: "flow", summary: "p50/p99 of an RSVP at a steady rate, and how soon its seats and its listing show it",
 			block: 30 * time.Second, running: true, run: flow},
 		{name: "seed", summary: "the demo set with all its answers through the API", running: true, run: seed},

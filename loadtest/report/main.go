@@ -1,5 +1,6 @@
 // Command report writes docs/measurements.md from the results that are kept in
-// loadtest/results, so that no number there was typed by hand.
+// loadtest/results, so that no number there was typed by hand, and draws beside
+// it those that were taken at several sizes.
 package main
 
 import (
@@ -78,6 +79,13 @@ func write(in, out string) error {
 	page.WriteString(head)
 	for _, r := range results {
 		section(&page, r)
+		files, err := draw(r, filepath.Dir(out))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			fmt.Fprintf(&page, "\n![%s](%s)\n", r.Scenario, file)
+		}
 	}
 	return os.WriteFile(out, []byte(page.String()), 0o644)
 }
