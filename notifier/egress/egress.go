@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,34 +39,72 @@ func public(address string) error {
 	if err != nil {
 		return ErrPrivate
 	}
-	a := ap.Addr().Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || carrierNAT.Contains(a) {
+	a := ap.Addr().Unmap().WithZone("")
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
 		return ErrPrivate
+	}
+	for _, p := range notPublic {
+		if p.Contains(a) {
+			return ErrPrivate
+		}
 	}
 	return nil
 }
 
-// carrierNAT is RFC 6598: shared address space, where cloud metadata lives too.
-var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+// notPublic are networks that look public and are not, from the registries of
+// IANA for special purposes: the metadata services of clouds live in some, and
+// an address within the translating ones leads to any other.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),   // RFC 6598, carriers' translation
+	netip.MustParsePrefix("192.0.0.0/24"),    // RFC 6890
+	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
+	netip.MustParsePrefix("192.88.99.0/24"),  // 6to4 relays
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("198.51.100.0/24"), // documentation
+	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("64:ff9b::/96"),   // RFC 6052, IPv4 within
+	netip.MustParsePrefix("64:ff9b:1::/48"), // RFC 8215
+	netip.MustParsePrefix("100::/64"),
+	netip.MustParsePrefix("2001::/23"), // Teredo and others
+	netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"), // 6to4, IPv4 within
+	netip.MustParsePrefix("fec0::/10"), // RFC 3879
+}
 
-// CheckURL says what is wrong with a URL; nil: nothing.
+// CheckURL says what is wrong with a URL; nil: nothing that can be seen without
+// asking a name server. What a name leads to is checked with each connection.
 func CheckURL(text string, private bool) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
+	case err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "":
 		return errors.New("wants a URL like https://example.org/hook")
 	case u.Scheme != "https" && !(private && u.Scheme == "http"):
 		return errors.New("wants https")
-	case !private && literalPrivate(u):
+	case !private && !publicHost(u.Hostname()):
 		return ErrPrivate
 	default:
 		return nil
 	}
 }
 
-// literalPrivate tells at once what a connection would find out: the host is
-// an address, and none of the public network.
-func literalPrivate(u *url.URL) bool {
-	a, err := netip.ParseAddr(u.Hostname())
-	return err == nil && public(netip.AddrPortFrom(a, 443).String()) != nil
+// publicHost tells at once what a connection would find out: an address that is
+// not public, in whatever notation, or a name that only a private network has.
+func publicHost(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return public(netip.AddrPortFrom(a, 443).String()) == nil
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	labels := strings.Split(host, ".")
+	last := labels[len(labels)-1]
+	if len(labels) < 2 || last == "" || last[0] >= '0' && last[0] <= '9' { // 2130706433, 127.1, 0x7f.0.0.1: no domain ends in a digit
+		return false
+	}
+	for _, inside := range []string{"localhost", "local", "internal", "intranet", "lan", "home", "corp", "test", "invalid", "arpa"} {
+		if last == inside {
+			return false
+		}
+	}
+	return true
 }

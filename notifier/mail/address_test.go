@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"errors"
 	netmail "net/mail"
 	"testing"
 
@@ -34,6 +35,19 @@ func TestNamesNeverBreakAnAddress(t *testing.T) {
 		to, err := m.Header.AddressList("To")
 		if err != nil || len(to) != 1 || to[0].Address != "ada@example.org" || to[0].Name != name || letter.To != "ada@example.org" {
 			t.Errorf("%q: To is %v, %v", name, to, err)
+		}
+	}
+}
+
+// What would break the commands of SMTP is never handed to a server.
+func TestNoMailToAnAddressInQuotes(t *testing.T) {
+	t.Parallel()
+	w := testWriter(t)
+	for _, address := range []string{`"a b"@example.org`, `"x> NOTIFY=NEVER"@example.org`, "a b@example.org", `"x\"y"@example.org`, ""} {
+		_, err := w.Letter(goldenDelivery(notice.Confirmation, "en"), contract.Personal{Name: "Ada", Email: address}, goldenNow)
+		var impossible *notice.Impossible
+		if !errors.As(err, &impossible) || impossible.Reason != NoAddress {
+			t.Errorf("%q: %v", address, err)
 		}
 	}
 }

@@ -190,7 +190,7 @@ func (w *Writer) address(m *gomail.Msg, d *notice.Delivery, p contract.Personal)
 	// quotation mark in an organization's name kept all of its mail from going.
 	m.FromMailAddress(&netmail.Address{Name: name, Address: w.from.Address})
 	to, err := netmail.ParseAddress(p.Email)
-	if err != nil {
+	if err != nil || strings.ContainsAny(p.Email, "\"\\()") { // in quotes, from before such were refused
 		return &notice.Impossible{Reason: NoAddress} // the error names the address, which must not be logged
 	}
 	to.Name = strings.Join(strings.Fields(p.Name), " ")
