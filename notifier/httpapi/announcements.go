@@ -90,6 +90,7 @@ func (a *API) announce(c *gin.Context) {
 		EventID: ev.ID, OrganizationID: ev.OrganizationID, Kind: notice.Announcement, Channel: notice.ChannelMail,
 		Occurrence: notice.AnnouncementOccurrence(row.ID), DueAt: row.CreatedAt, Epoch: ev.Epoch, State: notice.Planned, Reason: "announced",
 		CauseType: "announcement", CauseVersion: ev.Version, PlannedAt: row.CreatedAt, Detail: notice.Detail{Announcement: row.ID},
+		Outcome: pgstore.HeldForLimit,
 	}
 	row, err = a.Store.Announce(c.Request.Context(), row, n, audiences[body.To], a.HourlyLimit, a.MailsPerHour)
 	switch {

@@ -87,19 +87,12 @@ func (s *Store) Announce(ctx context.Context, a Announcement, n notice.Notice, s
 	return a, nil
 }
 
-// letGo releases what the limit allows of a new announcement, and says of the
-// rest why it waits.
+// letGo releases what the limit allows of a new announcement; the rest waits.
 func letGo(ctx context.Context, tx pgx.Tx, n notice.Notice, perHour int) error {
 	if err := wakeBulk(ctx, tx, n.OrganizationID, n.DueAt); err != nil {
 		return err
 	}
-	if _, err := release(ctx, tx, n.OrganizationID, perHour, n.DueAt); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `
-		UPDATE notifier.notification SET outcome = $3
-		WHERE organization_id = $1 AND next_at = 'infinity' AND state IN ('planned', 'failed') AND occurrence = $2`,
-		n.OrganizationID, n.Occurrence, HeldForLimit)
+	_, err := release(ctx, tx, n.OrganizationID, perHour, n.DueAt)
 	return err
 }
 

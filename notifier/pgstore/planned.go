@@ -75,16 +75,16 @@ func (t *Tx) Fan(ctx context.Context, n notice.Notice, statuses []string, remind
 	}
 	tag, err := t.tx.Exec(ctx, `
 		INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
-			next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at)
+			next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at, outcome)
 		SELECT encode(substring(sha256(convert_to(g.rsvp_id || '/' || $4::text || '/' || $5::text || '/' || $6::text, 'UTF8')) FOR 16), 'hex')::uuid,
 			g.event_id, g.organization_id, g.rsvp_id, $4::text, $5, $6, $7, $8::timestamptz,
-			CASE WHEN $4::text IN ('announcement', 'campaign') THEN 'infinity' ELSE $8::timestamptz END, $9, $10, 'planned', $11, $12, $13, $14, $15
+			CASE WHEN $4::text IN ('announcement', 'campaign') THEN 'infinity' ELSE $8::timestamptz END, $9, $10, 'planned', $11, $12, $13, $14, $15, $17
 		FROM notifier.guest g
 		WHERE g.event_id = $1 AND g.status = ANY($2::text[]) AND NOT g.erased
 		  AND (NOT $3 OR g.reminders) AND (NOT $16 OR g.updates)
 		ON CONFLICT (id) DO NOTHING`,
 		n.EventID, statuses, reminders, n.Kind, n.Channel, n.Occurrence, n.Kind.Lane(), n.DueAt,
-		orNull(n.UsefulUntil), n.Epoch, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt, updates)
+		orNull(n.UsefulUntil), n.Epoch, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt, updates, n.Outcome)
 	if err != nil {
 		return 0, fmt.Errorf("fan out %s of event %s: %w", n.Kind, n.EventID, err)
 	}
