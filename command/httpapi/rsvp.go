@@ -136,13 +136,18 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err := a.take(c, a.Limits.policy(a.Limits.RSVPGuest, "rsvp-guest"), eventID+string(who.EmailHMAC)); err != nil {
 		return err
 	}
+	// The desk has a bound of its own; a second timer for each of a thousand guests is one too many.
+	wait := httpserver.Unbound(c)
 	// Most who ask for a seat of a sold-out event are told here; nothing was encrypted or queued for them.
 	if !actor.Member {
-		err := a.SoldOut.Refuse(c.Request.Context(), soldout.Ask{
+		looked, err := a.SoldOut.Refuse(c.Request.Context(), soldout.Ask{
 			EventID: eventID, Key: k, Scope: under, Address: who.EmailHMAC, Response: in.Response, People: party(in.PartySize),
 		}, a.Now)
 		if err != nil {
 			return err
+		}
+		if looked {
+			wait = c.Request.Context() // part of its bound is over
 		}
 	}
 	rsvpID, err := id.New()
@@ -156,8 +161,7 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	// The desk has a bound of its own; a second timer for each of a thousand guests is one too many.
-	got, err := a.Desk.Do(httpserver.Unbound(c), admission.Request{
+	got, err := a.Desk.Do(wait, admission.Request{
 		EventID: eventID, Command: command, Actor: actor, Key: k, Scope: under,
 		RequestHash: a.hash(c, body), Traceparent: traceparent(c), Encode: a.encodeAnswered(http.StatusCreated, true),
 	})

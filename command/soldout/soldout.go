@@ -89,11 +89,11 @@ func (b *Board) forget(eventID string) {
 	delete(b.events, eventID)
 }
 
-// Refuse tells why the guest gets no seat; nil: ask the desk.
-func (b *Board) Refuse(ctx context.Context, a Ask, now func() time.Time) error {
+// Refuse tells why the guest gets no seat; nil: ask the desk. looked says that it took some time to find out.
+func (b *Board) Refuse(ctx context.Context, a Ask, now func() time.Time) (looked bool, err error) {
 	w := b.watched(a.EventID)
 	if w == nil {
-		return nil
+		return false, nil
 	}
 	l := w.join()
 	select {
@@ -102,13 +102,12 @@ func (b *Board) Refuse(ctx context.Context, a Ask, now func() time.Time) error {
 		b.look(ctx, w, l, a)
 	}
 	if l.seen == nil {
-		return nil
+		return true, nil
 	}
-	err := l.seen.refuse(a, now())
-	if err != nil {
+	if err = l.seen.refuse(a, now()); err != nil {
 		b.refused.Inc()
 	}
-	return err
+	return true, err
 }
 
 // look looks for everybody who waits for l.

@@ -82,7 +82,10 @@ func TestOnlyStrangersAreRefused(t *testing.T) {
 	t.Parallel()
 	s := &truth{}
 	b := board(t, s)
-	refuse := func(a soldout.Ask) error { return b.Refuse(t.Context(), a, now) }
+	refuse := func(a soldout.Ask) error {
+		_, err := b.Refuse(t.Context(), a, now)
+		return err
+	}
 	if err := refuse(ask("new", "bob")); err != nil || s.looks.Load() > 0 {
 		t.Errorf("an event that nobody called full: %v after %d looks", err, s.looks.Load())
 	}
@@ -117,7 +120,7 @@ func TestALookIsNeverOlderThanTheRequest(t *testing.T) {
 					s.version.Add(1)
 				}
 				came := s.version.Load()
-				if err := b.Refuse(t.Context(), ask("new", "bob"), now); err != nil {
+				if _, err := b.Refuse(t.Context(), ask("new", "bob"), now); err != nil {
 					refused.Add(1)
 					if by := versionOf(t, err); by < came {
 						t.Errorf("came at version %d, was refused by version %d", came, by)
@@ -140,7 +143,10 @@ func TestOneLookServesAllWhoWait(t *testing.T) {
 	b := board(t, s)
 	b.Mark("e")
 	answers := make(chan error, 21)
-	come := func() { answers <- b.Refuse(t.Context(), ask("new", "bob"), now) }
+	come := func() {
+		_, err := b.Refuse(t.Context(), ask("new", "bob"), now)
+		answers <- err
+	}
 	var wg sync.WaitGroup
 	wg.Go(come)
 	<-s.asked // the first looks, and will until it is told
@@ -176,7 +182,7 @@ func TestOneLookServesAllWhoWait(t *testing.T) {
 	if err := <-answers; err != nil {
 		t.Errorf("a look that failed: %v", err)
 	}
-	if err := b.Refuse(t.Context(), ask("new", "bob"), now); err != nil || s.looks.Load() != looks+1 {
+	if looked, err := b.Refuse(t.Context(), ask("new", "bob"), now); looked || err != nil || s.looks.Load() != looks+1 {
 		t.Errorf("after a look that failed: %v, %d looks", err, s.looks.Load())
 	}
 }
