@@ -19,7 +19,7 @@ var unsubscribePage = template.Must(template.New("unsubscribe").Parse(`<!DOCTYPE
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1.2rem}</style>
 </head><body><main>
 {{if .Done}}<h1>Done</h1>
-<p role="status">{{with .What}}You get no more {{.}} of {{$.Organizer}}.{{else}}You get no more reminders and news from {{.Organizer}}. Answers to what you do yourself, and word that something is
+<p role="status">{{with .What}}You get no more {{.}} from {{$.Organizer}}.{{else}}You get no more reminders and news from {{.Organizer}}. Answers to what you do yourself, and word that something is
 cancelled or moved, still come.{{end}}</p>
 {{else}}<h1>No more {{or .What "reminders and news"}}?</h1>
 <p>You will get no more {{or .What "reminders and news"}} from {{.Organizer}}.</p>
