@@ -197,6 +197,40 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 }
 
+// Killed while it waits for what it is about to claim: nothing had happened.
+func TestKilledBeforeTheClaim(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs engines")
+	}
+	const guests = 12
+	w, settings := crashWorld(t, guests)
+	hold, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hold.Exec(t.Context(), `LOCK TABLE notifier.notification IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	first := startChild(t, settings)
+	testkit.Eventually(t, 20*time.Second, 10*time.Millisecond, func() error {
+		var waiting int
+		err := w.pool.QueryRow(t.Context(), `
+			SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%claimed%'`).Scan(&waiting)
+		if err == nil && waiting == 0 {
+			err = errors.New("nobody is about to claim")
+		}
+		return err
+	})
+	_ = first.Process.Kill()
+	_ = first.Wait()
+	if err := hold.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	startChild(t, settings)
+	w.eachGotIt(t, guests, 0)
+}
+
 // eachGotIt waits until all notices are recorded as sent, and then counts.
 func (w *world) eachGotIt(t *testing.T, guests, doubles int) {
 	t.Helper()
