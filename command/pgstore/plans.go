@@ -30,6 +30,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		conn.Release()
 		return nil, err
 	}
+	knowArrays(conn.Conn().TypeMap())
 	has[plansKept] = true
 	return conn, nil
 }
