@@ -207,7 +207,7 @@ func (a *API) testTemplate(c *gin.Context) {
 
 // ownAddress is the one that an account signs in with.
 func (a *API) ownAddress(c *gin.Context, organizationID, account string) (to contract.MemberPersonal, err error) {
-	sealed, err := a.Store.MemberSealed(c.Request.Context(), organizationID, account)
+	m, err := a.Store.Member(c.Request.Context(), organizationID, account)
 	if err != nil {
 		if errors.Is(err, pgstore.ErrNotFound) {
 			err = fault.ErrUnavailable.Detailf("Your address is not known here yet; it comes with the next change to the organization.").After(time.Minute)
@@ -222,7 +222,7 @@ func (a *API) ownAddress(c *gin.Context, organizationID, account string) (to con
 	if !there {
 		return to, fault.ErrNotFound
 	}
-	plain, err := seal.Open(key, sealed, account)
+	plain, err := seal.Open(key, m.Sealed, account)
 	if err != nil {
 		return to, err
 	}

@@ -122,17 +122,3 @@ func (s *Store) TestMail(ctx context.Context, account string, most int, now time
 	}
 	return ok, nil
 }
-
-// MemberSealed is the name and address of a member, sealed with the account's
-// key.
-func (s *Store) MemberSealed(ctx context.Context, organizationID, account string) ([]byte, error) {
-	var sealed []byte
-	err := s.pool.QueryRow(ctx, `SELECT sealed FROM notifier.member WHERE organization_id = $1 AND account_id = $2`, organizationID, account).Scan(&sealed)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("member %s: %w", account, err)
-	}
-	return sealed, nil
-}
