@@ -30,6 +30,7 @@ import (
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/notifier/bounce"
 	"github.com/turnout-events/turnout/notifier/httpapi"
 	"github.com/turnout-events/turnout/notifier/mail"
 	"github.com/turnout-events/turnout/notifier/outcome"
@@ -58,6 +59,9 @@ type Config struct {
 	PrivateWebhooks bool `env:"TURNOUT_NOTIFIER_PRIVATE_WEBHOOKS" envDefault:"false"`
 	// BounceToken opens the hooks POST /v1/hooks/bounces/{provider}?key=…; empty: they are closed.
 	BounceToken string `env:"TURNOUT_NOTIFIER_BOUNCE_TOKEN"`
+	// BounceSMTPAddr is where bounces are taken by SMTP, for mail to the addresses
+	// that TURNOUT_MAIL_BOUNCES makes; empty: they are not.
+	BounceSMTPAddr string `env:"TURNOUT_NOTIFIER_BOUNCE_SMTP_ADDR"`
 	// HourlyLimit is how many announcements an organization may send within an hour.
 	HourlyLimit int `env:"TURNOUT_NOTIFIER_ANNOUNCEMENTS_PER_HOUR" envDefault:"20"`
 	// MailsPerHour is how many mails of campaigns and announcements an organization
@@ -267,6 +271,10 @@ func (n *Notifier) Run(ctx context.Context) error {
 	group.Go(func() error { return n.hooks.run(ctx) })
 	group.Go(func() error { return n.campaigns.run(ctx) })
 	group.Go(func() error { return n.relay.Run(ctx) })
+	if n.cfg.BounceSMTPAddr != "" {
+		box := &bounce.Mailbox{Addr: n.cfg.BounceSMTPAddr, Take: n.api.TakeReport, Log: n.log}
+		group.Go(func() error { return box.Run(ctx) })
+	}
 	group.Go(func() error {
 		return kafkabus.Consume(ctx, n.kafka, contract.GroupNotifier, contract.Groups()[contract.GroupNotifier], n.onMessages,
 			kafkabus.ConsumeOptions{Log: n.log})

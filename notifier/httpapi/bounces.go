@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"net/http"
@@ -42,7 +43,7 @@ func (a *API) takeBounces(c *gin.Context) {
 	}
 	taken := 0
 	for _, r := range reports {
-		known, err := a.take(c, r)
+		known, err := a.TakeReport(c.Request.Context(), r)
 		if err != nil {
 			httpserver.Problem(c, err) // the provider tries again; what was taken stays so
 			return
@@ -58,9 +59,9 @@ func (a *API) takeBounces(c *gin.Context) {
 // it sent.
 var states = map[bounce.Kind]notice.State{bounce.Hard: notice.Bounced, bounce.Delivered: notice.Delivered}
 
-// take records one report; false: it is about none of ours.
-func (a *API) take(c *gin.Context, r bounce.Report) (bool, error) {
-	ctx, now := c.Request.Context(), a.Now().UTC()
+// TakeReport records one report; false: it is about none of ours.
+func (a *API) TakeReport(ctx context.Context, r bounce.Report) (bool, error) {
+	now := a.Now().UTC()
 	if r.NoticeID == "" {
 		return false, nil
 	}
@@ -81,7 +82,7 @@ func (a *API) take(c *gin.Context, r bounce.Report) (bool, error) {
 		return true, nil
 	}
 	if rsvpID == "" { // it went to a member
-		return true, a.suppressMember(c, r.NoticeID, reason, now)
+		return true, a.suppressMember(ctx, r.NoticeID, reason, now)
 	}
 	g, err := a.Store.Guest(ctx, rsvpID)
 	if err != nil {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -129,8 +130,7 @@ func (a *API) memberOff(c *gin.Context) bool {
 
 // suppressMember spares a member's address that bounced or complained. The
 // notice names whom.
-func (a *API) suppressMember(c *gin.Context, noticeID, reason string, now time.Time) error {
-	ctx := c.Request.Context()
+func (a *API) suppressMember(ctx context.Context, noticeID, reason string, now time.Time) error {
 	list, err := a.Store.Explain(ctx, noticeID)
 	if err != nil || len(list) == 0 || list[0].AccountID == "" {
 		return err
