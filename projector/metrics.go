@@ -17,6 +17,7 @@ type metrics struct {
 	batch    *prometheus.HistogramVec
 	delay    *prometheus.HistogramVec
 	rebuilds prometheus.Counter
+	restored *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -35,8 +36,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 60, 600}}, []string{"group"}),
 		rebuilds: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "turnout_projector_refills_total", Help: "Times Redis was found empty and filled again."}),
+		restored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "turnout_projector_restored_indices_total", Help: "Times an index was found deleted and filled again."}, []string{"group"}),
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.rejected, m.retries, m.batch, m.delay, m.rebuilds} {
+	for _, c := range []prometheus.Collector{m.messages, m.rejected, m.retries, m.batch, m.delay, m.rebuilds, m.restored} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -176,7 +176,7 @@ func (p *Projector) Run(ctx context.Context) error {
 
 func (p *Projector) consume(ctx context.Context, g group) error {
 	log := p.deps.Log.With("group", g.name)
-	if g.index != "" && !p.awaitIndex(ctx, g.index, log) {
+	if g.index != "" && !p.awaitIndex(ctx, g, log) {
 		return nil
 	}
 	if g.targets != nil {
@@ -187,6 +187,13 @@ func (p *Projector) consume(ctx context.Context, g group) error {
 		all := newTogether(ctx, g.handle, p.cfg.MaxBatch)
 		defer all.wait()
 		handle = all.Handle
+		watching, stop := context.WithCancel(ctx)
+		var watched sync.WaitGroup
+		watched.Go(func() { p.watchIndex(watching, g, log) })
+		defer func() {
+			stop()
+			watched.Wait()
+		}()
 	}
 	if g.name == listing.Group {
 		fresh := newFreshener(p.deps.Elastic, g.index, log)
@@ -205,15 +212,15 @@ func (p *Projector) consume(ctx context.Context, g group) error {
 }
 
 // awaitIndex makes the index, however long its store is away. False: ctx ended.
-func (p *Projector) awaitIndex(ctx context.Context, index string, log *slog.Logger) bool {
+func (p *Projector) awaitIndex(ctx context.Context, g group, log *slog.Logger) bool {
 	pause := 200 * time.Millisecond
 	for {
-		err := ensureIndex(ctx, p.deps.Elastic, index, p.cfg.Refresh)
+		err := p.index(ctx, g, log)
 		if err == nil {
 			return true
 		}
 		if ctx.Err() == nil {
-			log.WarnContext(ctx, "index not ready, trying again", "index", index, "error", err)
+			log.WarnContext(ctx, "index not ready, trying again", "index", g.index, "error", err)
 		}
 		timer := time.NewTimer(pause)
 		select {

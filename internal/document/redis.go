@@ -18,6 +18,7 @@ const (
 	KeySlug         = "slug"    // string: the event of a slug
 	KeySentinel     = "sentinel"
 	KeyRebuild      = "rebuild" // string of a store: how far its last rebuild is
+	KeyFilling      = "filling" // of an index: a projector fills it anew; expires
 	// ChannelAvailability is the pub/sub channel on which the projector's script
 	// publishes each change, as Availability in JSON.
 	ChannelAvailability = "avail"
