@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -69,12 +70,14 @@ func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	}
 	began := time.Now()
 	report, err := auditAll(ctx, s, told, compare, *wait, s.logger(stderr))
-	if err != nil {
+	var away unreached
+	if err != nil && !errors.As(err, &away) {
 		return err
 	}
-	return showReport(stdout, report, compare, time.Since(began), *asJSON)
+	return errors.Join(showReport(stdout, report, compare, away, time.Since(began), *asJSON), err)
 }
 
+// auditAll gives a report with the error unreached when some stores did not answer.
 func auditAll(ctx context.Context, s settings, told []audit.Acknowledged, compare []string, wait time.Duration, log *slog.Logger) (*audit.Report, error) {
 	report := audit.NewReport()
 	events, err := auditPostgres(ctx, s, report, told, log)
@@ -128,14 +131,16 @@ func auditPostgres(ctx context.Context, s settings, report *audit.Report, told [
 	return events, err
 }
 
-func showReport(w io.Writer, r *audit.Report, compared []string, took time.Duration, asJSON bool) error {
+func showReport(w io.Writer, r *audit.Report, compared []string, away unreached, took time.Duration, asJSON bool) error {
+	compared = slices.DeleteFunc(slices.Clone(compared), func(name string) bool { return away[name] != nil })
 	if asJSON {
 		err := json.NewEncoder(w).Encode(struct {
-			OK       bool     `json:"ok"`
-			Compared []string `json:"compared"`
-			Seconds  float64  `json:"seconds"`
+			OK        bool     `json:"ok"`
+			Compared  []string `json:"compared"`
+			Unreached []string `json:"unreached,omitempty"`
+			Seconds   float64  `json:"seconds"`
 			*audit.Report
-		}{!r.Failed(), compared, took.Seconds(), r})
+		}{!r.Failed() && len(away) == 0, compared, slices.Sorted(maps.Keys(away)), took.Seconds(), r})
 		return errors.Join(err, verdict(r))
 	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
@@ -147,6 +152,9 @@ func showReport(w io.Writer, r *audit.Report, compared []string, took time.Durat
 			mark = fmt.Sprintf("WRONG (%d)", n)
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\n", check, mark)
+	}
+	for _, name := range slices.Sorted(maps.Keys(away)) {
+		_, _ = fmt.Fprintf(t, "%s\tNOT COMPARED\n", name)
 	}
 	if r.Failed() {
 		_, _ = fmt.Fprintln(t)

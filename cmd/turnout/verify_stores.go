@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,11 +24,24 @@ import (
 	"github.com/turnout-events/turnout/internal/redisconn"
 )
 
+// unreached are the stores that could not be compared, with the reason. The others were.
+type unreached map[string]error
+
+func (u unreached) Error() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(u)) {
+		lines = append(lines, fmt.Sprintf("%s could not be compared: %v", name, u[name]))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // compareStores holds each store against what the audit read. A store may be ahead of it, for the system may be at
-// work; one that is behind gets time to catch up.
+// work; one that is behind gets time to catch up. One that does not answer keeps none of the others from being compared;
+// the error is unreached then.
 func compareStores(ctx context.Context, s settings, events map[string]audit.Event, which []string, wait time.Duration,
 	report *audit.Report, log *slog.Logger,
 ) error {
+	away := unreached{}
 	v := &comparison{ctx: ctx, settings: s, events: events, report: report, log: log, until: time.Now().Add(wait)}
 	for _, c := range []struct {
 		name string
@@ -38,8 +53,14 @@ func compareStores(ctx context.Context, s settings, events map[string]audit.Even
 			continue
 		}
 		if err := c.run(); err != nil {
-			return fmt.Errorf("compare with %s: %w", c.name, err)
+			if ctx.Err() != nil {
+				return err
+			}
+			away[c.name] = err
 		}
+	}
+	if len(away) > 0 {
+		return away
 	}
 	return nil
 }
@@ -102,7 +123,7 @@ func (v *comparison) kafka() error {
 	return v.settle(checkKafka, func(only []string) ([]finding, error) {
 		var mu sync.Mutex
 		var found []finding
-		seen := map[string]int64{}
+		seen := map[string]*sight{}
 		err := kafkabus.Replay(v.ctx, v.settings.Kafka, contract.TopicRegistrations, func(_ context.Context, messages []*message.Message) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -116,16 +137,48 @@ func (v *comparison) kafka() error {
 		if err != nil {
 			return nil, err
 		}
+		for _, s := range seen {
+			if s.early != nil {
+				found = append(found, *s.early)
+			}
+		}
 		for _, id := range only {
-			if e := v.events[id]; seen[id] < e.Version {
-				found = append(found, finding{id, e.Version, fmt.Sprintf("the topic has it up to version %d", seen[id])})
+			e := v.events[id]
+			last := int64(0)
+			if seen[id] != nil {
+				last = seen[id].last
+			}
+			if last < e.Version {
+				found = append(found, finding{id, e.Version, fmt.Sprintf("the topic has it up to version %d", last)})
 			}
 		}
 		return found, nil
 	})
 }
 
-func (v *comparison) record(m *message.Message, seen map[string]int64) *finding {
+// sight is how far an event's messages were read.
+type sight struct {
+	last  int64    // the greatest version
+	early *finding // the first that came before what it follows
+	again int64    // since then a refill has repeated all from version 1 up to here
+}
+
+// add takes a version in. A refill repeats an event from version 1 on; what a relay published before it, while it
+// ran or while the topic was empty, is then in its order after all.
+func (s *sight) add(event string, version int64) {
+	switch {
+	case version > s.last+1 && s.early == nil:
+		s.early = &finding{event, version, fmt.Sprintf("follows version %d", s.last)}
+		s.again = 0
+	case s.early != nil && (version == 1 || s.again > 0 && version == s.again+1):
+		if s.again = version; s.again >= s.early.version {
+			s.early = nil
+		}
+	}
+	s.last = max(s.last, version)
+}
+
+func (v *comparison) record(m *message.Message, seen map[string]*sight) *finding {
 	e, err := contract.Decode(m.Metadata, m.Payload)
 	if err != nil {
 		return &finding{m.Metadata[kafkabus.MetaKey], 0, err.Error()}
@@ -137,11 +190,10 @@ func (v *comparison) record(m *message.Message, seen map[string]int64) *finding 
 	if e.Version <= known.Version && !bytes.Equal(known.Chain[e.Version-1], e.Chain) {
 		return &finding{e.Subject, e.Version, "the record's hash is not that of the log"}
 	}
-	last := seen[e.Subject]
-	seen[e.Subject] = max(last, e.Version)
-	if e.Version > last+1 {
-		return &finding{e.Subject, e.Version, fmt.Sprintf("follows version %d", last)}
+	if seen[e.Subject] == nil {
+		seen[e.Subject] = &sight{}
 	}
+	seen[e.Subject].add(e.Subject, e.Version)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -59,10 +60,45 @@ func TestVerifyComparesEveryStore(t *testing.T) {
 	if r.Wrong[checkKafka] != 0 || len(r.Wrong) != 3 {
 		t.Errorf("more is named than was changed: %+v", r.Wrong)
 	}
+	// A store that does not answer keeps none of the others from being compared, and the tool from saying that all is well.
+	blind := s
+	blind.Kafka.Brokers = []string{"127.0.0.1:1"}
+	r, err = auditAll(t.Context(), blind, told, stores, 0, testkit.Logger(t))
+	var away unreached
+	if !errors.As(err, &away) || len(away) != 1 || away[checkKafka] == nil || r == nil || len(r.Wrong) != 3 {
+		t.Errorf("without Kafka: %v, %+v", err, r)
+	}
 	// Without the topic's messages.
 	s.Kafka.Namespace += "-empty"
 	if _, err := auditAll(t.Context(), s, nil, []string{checkKafka}, 0, testkit.Logger(t)); err == nil {
 		t.Error("a topic that is not there passes")
+	}
+}
+
+// A refill repeats an event from its first version; what a relay published before that is no disorder then. Without it
+// a version that came too early is named.
+func TestOnlyDisorderThatStaysIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		versions []int64
+		early    int64 // 0: none
+	}{
+		"in order":                      {[]int64{1, 2, 3, 4}, 0},
+		"repeats":                       {[]int64{1, 2, 1, 2, 3, 2, 3}, 0},
+		"two changed places":            {[]int64{1, 2, 4, 3, 5}, 4},
+		"and the relay sent them again": {[]int64{1, 2, 4, 3, 4, 5}, 4},
+		"a gap":                         {[]int64{1, 2, 4, 5}, 4},
+		"refilled while a relay runs":   {[]int64{5, 1, 2, 6, 3, 4, 5, 6}, 0},
+		"refilled in part":              {[]int64{5, 1, 2, 3}, 5},
+		"refilled after a gap":          {[]int64{1, 2, 4, 5, 1, 2, 3, 4, 5}, 0},
+	} {
+		var s sight
+		for _, v := range c.versions {
+			s.add("e", v)
+		}
+		if early := s.early; (early == nil) != (c.early == 0) || early != nil && early.version != c.early {
+			t.Errorf("%s: %+v", name, early)
+		}
 	}
 }
 
