@@ -42,9 +42,14 @@ type result struct {
 
 // about says what each scenario does and which command repeats it.
 var about = map[string]struct{ order, title, command, text string }{
-	"start": {"1", "Starting, and memory", "make measure", "A copy of the committed tree, with data and ports of its own: `make up`, `make down`, `make up`."},
-	"seed":  {"2", "Loading through the API", "make measure", "`turnout seed --demo --answers counts`: events and answers by the public API, 64 workers."},
-	"flow":  {"3", "One answer at a steady rate", "make measure", "An open loop over 20 events; every tenth answer is followed, with `Turnout-Min-Version`, until the seats and the event's page show it."},
+	"start":      {"1", "Starting, and memory", "make measure", "A copy of the committed tree, with data and ports of its own: `make up`, `make down`, `make up`."},
+	"seed":       {"2", "Loading through the API", "make measure", "`turnout seed --demo --answers counts`: events and answers by the public API, 64 workers."},
+	"flow":       {"3", "One answer at a steady rate", "make measure", "An open loop over 20 events; every tenth answer is followed, with `Turnout-Min-Version`, until the seats and the event's page show it."},
+	"relay":      {"5", "The relay", "make bench SCENARIO=relay", "Committed rows to Kafka with every replica's acknowledgement, in process: the relay, Watermill's stock forwarder, and reading and sending by hand."},
+	"visible":    {"6", "How soon others see it", "make bench SCENARIO=visible", "From the 201 of an RSVP to a stream of seats and to a search, at 200/s over 20 events; and Kafka alone at the same rate."},
+	"projection": {"7", "Projectors", "make bench SCENARIO=projection", "60,000 messages from Kafka into an empty index, against the same `_bulk` bodies sent by hand."},
+	"rebuild":    {"8", "Rebuilding a store", "make bench SCENARIO=rebuild", "`turnout rebuild facts`, which has a document for every message, beside a live index with the same content."},
+	"growth":     {"90", "As work grows", "make bench SCENARIO=growth", "The same with ever more RSVPs in every store; 1,000 to each event. A level line does not depend on their number."},
 }
 
 func main() {
