@@ -191,11 +191,15 @@ func (r *readers) searches(ctx context.Context, o options) ([]row, error) {
 	same := func(ctx context.Context) (*http.Request, error) {
 		return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.query.addr+fmt.Sprintf(asked, 0), nil)
 	}
-	var ours, theirs, cached series
+	var ours, theirs, cached, cpu series
 	arm := func(into *series, make request) func() error {
 		return func() error {
+			used := r.query.cpu()
 			b, err := hammer(ctx, o.duration, readConns, make)
 			*into = append(*into, b.perSecond)
+			if into == &ours {
+				cpu = append(cpu, us(r.query.cpu()-used, b.asked))
+			}
 			return err
 		}
 	}
@@ -203,7 +207,7 @@ func (r *readers) searches(ctx context.Context, o options) ([]row, error) {
 		return nil, err
 	}
 	return []row{ours.row("searches, none asked before", "1/s"), theirs.row("the same, straight to Elasticsearch", "1/s"),
-		ours.over(theirs).row("search / Elasticsearch", "×").atLeast(.85),
+		ours.over(theirs).row("search / Elasticsearch", "×").atLeast(.85), cpu.row("CPU of the query role per search", "µs"),
 		cached.row("one search, asked by all", "1/s"), cached.over(theirs).row("remembered search / Elasticsearch", "×").atLeast(20)}, nil
 }
 
@@ -258,6 +262,7 @@ func (r *readers) straight(q reader.Search) (request, error) {
 type hammered struct {
 	perSecond float64
 	p99       time.Duration
+	asked     int64 // while it warmed up as well
 }
 
 // hammer is a closed loop over net/http, for answers that wire does not read (Elasticsearch sends them in chunks).
@@ -268,6 +273,7 @@ func hammer(ctx context.Context, d time.Duration, conns int, make request) (hamm
 		mu     sync.Mutex
 		took   []time.Duration
 		failed error
+		asked  int64
 		wg     sync.WaitGroup
 	)
 	began := time.Now()
@@ -276,7 +282,8 @@ func hammer(ctx context.Context, d time.Duration, conns int, make request) (hamm
 		wg.Go(func() {
 			var own []time.Duration
 			var err error
-			for err == nil && ctx.Err() == nil && time.Now().Before(end) {
+			var n int64
+			for ; err == nil && ctx.Err() == nil && time.Now().Before(end); n++ {
 				at := time.Now()
 				if err = once(ctx, client, make); err == nil && at.After(from) {
 					own = append(own, time.Since(at))
@@ -284,7 +291,7 @@ func hammer(ctx context.Context, d time.Duration, conns int, make request) (hamm
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			took, failed = append(took, own...), errors.Join(failed, err)
+			took, failed, asked = append(took, own...), errors.Join(failed, err), asked+n
 		})
 	}
 	wg.Wait()
@@ -295,7 +302,7 @@ func hammer(ctx context.Context, d time.Duration, conns int, make request) (hamm
 		return hammered{}, errors.Join(failed, ctx.Err())
 	}
 	slices.Sort(took)
-	return hammered{perSecond: float64(len(took)) / d.Seconds(), p99: took[len(took)*99/100]}, nil
+	return hammered{perSecond: float64(len(took)) / d.Seconds(), p99: took[len(took)*99/100], asked: asked}, nil
 }
 
 func once(ctx context.Context, client *http.Client, make request) error {

@@ -177,7 +177,7 @@ func (a *audience) open(ctx context.Context, addr, event string) error {
 			return fmt.Errorf("viewer %d: %w", i, err)
 		}
 		in := bufio.NewReaderSize(conn, 512)
-		res, err := http.ReadResponse(in, nil) //nolint:bodyclose // read and closed by watch
+		res, err := http.ReadResponse(in, nil) // watch reads and closes it
 		if err != nil {
 			return fmt.Errorf("viewer %d: %w", i, err)
 		}
