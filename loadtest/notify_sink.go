@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"os"
 	"path/filepath"
@@ -43,7 +42,7 @@ func newSink(ctx context.Context, dir string) (*sink, error) {
 	go s.journaling() // for as long as the process: a session may still hand something over
 	s.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return sinkSession{s}, nil }))
 	s.server.Domain, s.server.EnableSMTPUTF8 = "sink.test", true
-	s.server.ErrorLog = log.New(io.Discard, "", 0)
+	s.server.ErrorLog = unheard{}
 	go func() { _ = s.server.Serve(l) }() // ends with close
 	return s, nil
 }
@@ -141,6 +140,12 @@ func (s *sink) journaling() {
 		}
 	}
 }
+
+// unheard drops what the library logs: a line for every client that just leaves.
+type unheard struct{}
+
+func (unheard) Printf(string, ...any) {}
+func (unheard) Println(...any)        {}
 
 type sinkSession struct{ s *sink }
 

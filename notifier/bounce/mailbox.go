@@ -2,7 +2,6 @@ package bounce
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,15 +46,13 @@ func (b *Mailbox) Run(ctx context.Context) error {
 		b.Listening(l.Addr().String())
 	}
 	select {
-	case err = <-failed:
+	case err := <-failed:
+		return fmt.Errorf("bounces: %w", err)
 	case <-ctx.Done():
-		_ = server.Close()
-		err = <-failed
 	}
-	if errors.Is(err, smtp.ErrServerClosed) || ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("bounces: %w", err)
+	err = server.Close()
+	<-failed // that it was closed
+	return err
 }
 
 // silent drops what the library logs: a line for every client that just leaves.
