@@ -303,8 +303,8 @@ func (v *viewers) search(ctx context.Context, into *sightings) error {
 }
 
 // refresh is the listing's refresh interval in milliseconds, as its index has it.
-func (v *world) refresh(ctx context.Context) float64 {
-	text, err := v.ask(ctx, http.MethodGet, "/"+v.namespace+"-listing/_settings/index.refresh_interval?flat_settings=true&filter_path=*.settings")
+func (w *world) refresh(ctx context.Context) float64 {
+	text, err := w.ask(ctx, http.MethodGet, "/"+w.namespace+"-listing/_settings/index.refresh_interval?flat_settings=true&filter_path=*.settings")
 	if err != nil {
 		return 0
 	}

@@ -90,8 +90,8 @@ func TestBatchesThatMeetGoTogether(t *testing.T) {
 func TestAFailureIsEverybodys(t *testing.T) {
 	t.Parallel()
 	g := newTogether(t.Context(), func(_ context.Context, messages []*message.Message) error {
-		var none []int
-		_ = none[len(messages)]
+		messages[0].Metadata = nil
+		messages[0].Metadata["written"] = "to nothing"
 		return nil
 	}, 8)
 	if err := g.Handle(t.Context(), batch("a", 1)); err == nil {
