@@ -43,6 +43,12 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		}
 		facts, at = append(facts, fact), append(at, it.At)
 	}
+	// Who follows the feed goes on behind the greatest offset seen, so a fact must
+	// not become visible before one of a lower offset in its partition. The
+	// index has one shard, which a busy Elasticsearch takes a request for as a
+	// whole or not at all; a request that is cut for its size stops at the first
+	// part that fails; and a partition's next batch waits for this one. More
+	// shards would need a mark up to where the feed may be read.
 	err := p.targets(ctx, func(target string) error {
 		ops := make([]elastic.Op, len(facts))
 		for i, f := range facts {
