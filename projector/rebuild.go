@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
@@ -38,6 +41,7 @@ type Report struct {
 	Store    string        `json:"store"`
 	Messages int64         `json:"messages"`
 	Rejected int           `json:"rejected"` // messages that are in the dead letters
+	Filled   time.Duration `json:"filled"`   // until the new index had the log; comparing and swapping come after
 	Took     time.Duration `json:"took"`
 	Compared Comparison    `json:"compared"`
 	Index    string        `json:"index,omitempty"`    // the new one
@@ -128,6 +132,7 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 			return report, err
 		}
 	}
+	report.Filled = time.Since(began)
 	live, err := es.Behind(ctx, store)
 	if err != nil {
 		return report, err
@@ -236,8 +241,9 @@ type Comparison struct {
 }
 
 const (
-	comparePage = 500
-	maxExamples = 20
+	comparePage  = 500
+	comparePages = 3 // looked up at a time
+	maxExamples  = 20
 )
 
 func compare(ctx context.Context, es *elastic.Client, live, next string) (Comparison, error) {
@@ -250,32 +256,44 @@ func compare(ctx context.Context, es *elastic.Client, live, next string) (Compar
 		return c, err
 	}
 	var page []elastic.Hit
-	flush := func() error {
-		err := c.page(ctx, es, next, page)
-		page = page[:0]
-		return err
+	pages, paging := errgroup.WithContext(ctx) // one is read while others are looked up
+	pages.SetLimit(comparePages)
+	var mu sync.Mutex
+	flush := func() {
+		hits := page
+		page = nil
+		pages.Go(func() error {
+			docs, err := lookUp(paging, es, next, hits)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				c.page(hits, docs)
+			}
+			return err
+		})
 	}
-	err = es.Each(ctx, live, nil, comparePage, func(h elastic.Hit) error {
-		if page = append(page, h); len(page) < comparePage {
-			return nil
+	err = es.Each(paging, live, nil, comparePage, func(h elastic.Hit) error {
+		if page = append(page, h); len(page) == comparePage {
+			flush()
 		}
-		return flush()
+		return nil
 	})
-	if err != nil {
-		return c, err
+	flush()
+	if e := pages.Wait(); e != nil { // what ended the reading, if it ended early
+		err = e
 	}
-	return c, flush()
+	return c, err
 }
 
-func (c *Comparison) page(ctx context.Context, es *elastic.Client, next string, hits []elastic.Hit) error {
+func lookUp(ctx context.Context, es *elastic.Client, index string, hits []elastic.Hit) ([]elastic.Doc, error) {
 	ids := make([]string, len(hits))
 	for i, h := range hits {
 		ids[i] = h.ID
 	}
-	docs, err := es.MGet(ctx, next, ids)
-	if err != nil {
-		return err
-	}
+	return es.MGet(ctx, index, ids)
+}
+
+func (c *Comparison) page(hits []elastic.Hit, docs []elastic.Doc) {
 	for i, d := range docs {
 		here, there := versionOf(hits[i].Source), versionOf(d.Source)
 		switch {
@@ -296,7 +314,6 @@ func (c *Comparison) page(ctx context.Context, es *elastic.Client, next string, 
 			c.Examples = append(c.Examples, fmt.Sprintf("%s: version %d live, %d new", hits[i].ID, here, there))
 		}
 	}
-	return nil
 }
 
 // pause waits; the error is ctx's.
