@@ -30,10 +30,7 @@ func (a *API) event(c *gin.Context) error {
 	if err := a.mayKnow(c, reader.Owner{OrganizationID: e.OrganizationID, Status: e.Status}); err != nil {
 		return err
 	}
-	body, err := eventJSON(nil, e.ID, e.Raw, e.Version, e.Seats, nil)
-	if err != nil {
-		return err
-	}
+	body := eventJSON(nil, e.ID, e.Raw, e.Version, e.Seats, nil)
 	if e.Degraded != "" {
 		c.Header(HeaderDegraded, e.Degraded)
 	}
@@ -45,19 +42,15 @@ func (a *API) event(c *gin.Context) error {
 // eventJSON appends an event as it is answered: contract.Event as it is stored,
 // then its version, its seats and, where asked for, how far it is. The stored
 // bytes are not parsed for it.
-func eventJSON(out []byte, id string, raw json.RawMessage, version int64, seats contract.Counters, distance *float64) ([]byte, error) {
-	availability, err := document.NewAvailability(id, version, seats).Encode()
-	if err != nil {
-		return nil, err
-	}
+func eventJSON(out []byte, id string, raw json.RawMessage, version int64, seats contract.Counters, distance *float64) []byte {
 	out = append(out, bytes.TrimSuffix(bytes.TrimSpace(raw), []byte("}"))...)
 	out = append(out, `,"version":`...)
 	out = strconv.AppendInt(out, version, 10)
 	out = append(out, `,"availability":`...)
-	out = append(out, availability...)
+	out = document.NewAvailability(id, version, seats).Append(out)
 	if distance != nil {
 		out = append(out, `,"distance_km":`...)
 		out = strconv.AppendFloat(out, *distance, 'f', 3, 64)
 	}
-	return append(out, '}'), nil
+	return append(out, '}')
 }

@@ -146,10 +146,7 @@ func pageJSON(p reader.Page) ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		var err error
-		if out, err = eventJSON(out, f.ID, f.Raw, f.Version, f.Seats, f.DistanceKM); err != nil {
-			return nil, err
-		}
+		out = eventJSON(out, f.ID, f.Raw, f.Version, f.Seats, f.DistanceKM)
 	}
 	out = append(out, `],"next_cursor":`...)
 	if p.NextCursor == "" {
