@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/turnout-events/turnout/notifier/notice"
 )
@@ -49,46 +52,74 @@ func (t *Tx) Add(ctx context.Context, notices []*notice.Notice) error {
 // guests of the event. No kinds means all kinds. held takes back only what was
 // never tried and is not due yet.
 func (t *Tx) Void(ctx context.Context, eventID string, rsvpIDs []string, kinds []notice.Kind, held bool, reason string, now time.Time) error {
-	column, ids := "rsvp_id", rsvpIDs
 	if len(rsvpIDs) == 0 {
-		column, ids = "event_id", []string{eventID}
+		var err error
+		if rsvpIDs, err = t.guestsOf(ctx, eventID); err != nil {
+			return err
+		}
 	}
-	_, err := t.tx.Exec(ctx, `
-		UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
-		WHERE `+column+` = ANY($1::uuid[]) AND rsvp_id IS NOT NULL AND state IN ('planned', 'failed')
-		  AND (cardinality($4::text[]) = 0 OR kind = ANY($4::text[]))
-		  AND (NOT $5 OR state = 'planned' AND attempts = 0 AND due_at > $3)`,
-		ids, reason, now, kindNames(kinds), held)
-	if err != nil {
-		return fmt.Errorf("void notices (%s): %w", reason, err)
+	for guests := range slices.Chunk(rsvpIDs, guestsAtOnce) {
+		_, err := t.tx.Exec(ctx, `
+			UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
+			WHERE rsvp_id = ANY($1::uuid[]) AND state IN ('planned', 'failed')
+			  AND (cardinality($4::text[]) = 0 OR kind = ANY($4::text[]))
+			  AND (NOT $5 OR state = 'planned' AND attempts = 0 AND due_at > $3)`,
+			guests, reason, now, kindNames(kinds), held)
+		if err != nil {
+			return fmt.Errorf("void notices (%s): %w", reason, err)
+		}
 	}
 	return nil
 }
 
+// guestsAtOnce bounds a statement about all guests of an event: each must end
+// within the pool's limit, whatever the event's size.
+const guestsAtOnce = 5000
+
+func (t *Tx) guestsOf(ctx context.Context, eventID string) ([]string, error) {
+	rows, err := t.tx.Query(ctx, `SELECT rsvp_id FROM notifier.guest WHERE event_id = $1 ORDER BY rsvp_id`, eventID)
+	if err != nil {
+		return nil, fmt.Errorf("guests of event %s: %w", eventID, err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("guests of event %s: %w", eventID, err)
+	}
+	return ids, nil
+}
+
 // Fan adds one notice like n for each guest of its event with one of the
-// statuses, in one statement, and returns how many. The id is notice.ID,
-// computed by the database.
+// statuses, and returns how many. The id is notice.ID, computed by the
+// database.
 func (t *Tx) Fan(ctx context.Context, n notice.Notice, statuses []string, reminders, updates bool) (int64, error) {
 	detail, err := json.Marshal(n.Detail)
 	if err != nil {
 		return 0, fmt.Errorf("detail of %s: %w", n.Kind, err)
 	}
-	tag, err := t.tx.Exec(ctx, `
-		INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
-			next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at, outcome)
-		SELECT encode(substring(sha256(convert_to(g.rsvp_id || '/' || $4::text || '/' || $5::text || '/' || $6::text, 'UTF8')) FOR 16), 'hex')::uuid,
-			g.event_id, g.organization_id, g.rsvp_id, $4::text, $5, $6, $7, $8::timestamptz,
-			CASE WHEN $4::text IN ('announcement', 'campaign') THEN 'infinity' ELSE $8::timestamptz END, $9, $10, 'planned', $11, $12, $13, $14, $15, $17
-		FROM notifier.guest g
-		WHERE g.event_id = $1 AND g.status = ANY($2::text[]) AND NOT g.erased
-		  AND (NOT $3 OR g.reminders) AND (NOT $16 OR g.updates)
-		ON CONFLICT (id) DO NOTHING`,
-		n.EventID, statuses, reminders, n.Kind, n.Channel, n.Occurrence, n.Kind.Lane(), n.DueAt,
-		orNull(n.UsefulUntil), n.Epoch, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt, updates, n.Outcome)
+	all, err := t.guestsOf(ctx, n.EventID)
 	if err != nil {
-		return 0, fmt.Errorf("fan out %s of event %s: %w", n.Kind, n.EventID, err)
+		return 0, err
 	}
-	return tag.RowsAffected(), nil
+	var planned int64
+	for guests := range slices.Chunk(all, guestsAtOnce) {
+		tag, err := t.tx.Exec(ctx, `
+			INSERT INTO notifier.notification (id, event_id, organization_id, rsvp_id, kind, channel, occurrence, lane, due_at,
+				next_at, useful_until, epoch, state, reason, cause_type, cause_version, detail, planned_at, outcome)
+			SELECT encode(substring(sha256(convert_to(g.rsvp_id || '/' || $4::text || '/' || $5::text || '/' || $6::text, 'UTF8')) FOR 16), 'hex')::uuid,
+				g.event_id, g.organization_id, g.rsvp_id, $4::text, $5, $6, $7, $8::timestamptz,
+				CASE WHEN $4::text IN ('announcement', 'campaign') THEN 'infinity' ELSE $8::timestamptz END, $9, $10, 'planned', $11, $12, $13, $14, $15, $17
+			FROM notifier.guest g
+			WHERE g.rsvp_id = ANY($1::uuid[]) AND g.status = ANY($2::text[]) AND NOT g.erased
+			  AND (NOT $3 OR g.reminders) AND (NOT $16 OR g.updates)
+			ON CONFLICT (id) DO NOTHING`,
+			guests, statuses, reminders, n.Kind, n.Channel, n.Occurrence, n.Kind.Lane(), n.DueAt,
+			orNull(n.UsefulUntil), n.Epoch, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt, updates, n.Outcome)
+		if err != nil {
+			return 0, fmt.Errorf("fan out %s of event %s: %w", n.Kind, n.EventID, err)
+		}
+		planned += tag.RowsAffected()
+	}
+	return planned, nil
 }
 
 func kindNames(kinds []notice.Kind) []string {
