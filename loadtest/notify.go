@@ -13,6 +13,10 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/notifier/mail"
+	"github.com/turnout-events/turnout/notifier/notice"
 )
 
 const (
@@ -36,10 +40,14 @@ func reminders(ctx context.Context, o options) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var bare, turnout, share, wrong, cpu, keyCPU, dbCPU series
+	var bare, turnout, share, wrong, same, cpu, keyCPU, dbCPU series
 	err = alternate(o.rounds, func() error {
 		rate, err := p.bare(ctx, manyReminders, size)
 		bare = append(bare, rate)
+		return err
+	}, func() error {
+		rate, err := p.unrecorded(ctx, manyReminders)
+		same = append(same, rate)
 		return err
 	}, func() error {
 		used, keys, postgres := p.children[1].cpu(), p.children[0].cpu(), backendCPU(p.database)
@@ -58,6 +66,7 @@ func reminders(ctx context.Context, o options) (rows []row, err error) {
 		turnout.row(fmt.Sprintf("%d reminders due at one moment", manyReminders), "mails/s"),
 		bare.row(fmt.Sprintf("bare go-mail loop, %d connections, %d bytes", mailWorkers, size), "mails/s"),
 		share.row("share of the bare loop", "ratio").atLeast(ofBare),
+		same.row("loop that writes the same mails and records nothing", "mails/s"), turnout.over(same).row("share of that loop", "ratio"),
 		cpu.row("CPU of the notifier", "µs/mail"), keyCPU.row("CPU of command, for the keys", "µs/mail"), dbCPU.row("CPU of Postgres, planning them too", "µs/mail"),
 		wrong.row("reminders that came twice", "mails").exactly(0),
 	}, nil
@@ -162,4 +171,45 @@ func (p *postOffice) bare(ctx context.Context, n, size int) (float64, error) {
 		return 0, err
 	}
 	return float64(n) / time.Since(began).Seconds(), nil
+}
+
+// unrecorded writes and sends the same n mails as the notifier does, over as many connections, with no rows, leases, keys
+// or results: what is between it and the notifier is the price of sending each of them once, and what is between it and
+// the bare loop is the price of their words and tickets.
+func (p *postOffice) unrecorded(ctx context.Context, n int) (float64, error) {
+	if err := p.sink.reset(); err != nil {
+		return 0, err
+	}
+	links, err := mail.NewLinks(p.ring)
+	if err != nil {
+		return 0, err
+	}
+	writer, err := mail.NewWriter(mail.Config{From: "Turnout <mail@turnout.example>"}, p.env["TURNOUT_PUBLIC_URL"], p.ring, links)
+	if err != nil {
+		return 0, err
+	}
+	server, err := mail.NewServer(mail.ServerConfig{Addr: p.sink.addr})
+	if err != nil {
+		return 0, err
+	}
+	defer server.Close()
+	began := time.Now()
+	err = each(ctx, mailWorkers, mailWorkers, func(ctx context.Context, worker int) error {
+		for i := worker; i < n; i += mailWorkers {
+			now := time.Now().UTC()
+			d := &notice.Delivery{Event: &p.event, Guest: p.cards[i], Notice: notice.Notice{
+				ID: p.guests[i], EventID: p.event.ID, OrganizationID: p.event.OrganizationID, RSVPID: p.guests[i], Kind: notice.Reminder,
+				Channel: notice.ChannelMail, DueAt: now, UsefulUntil: p.event.Body.StartsAt, Detail: notice.Detail{Offset: "24h"},
+			}}
+			letter, err := writer.Letter(d, contract.Personal{Name: fmt.Sprintf("Guest %d", i), Email: fmt.Sprintf("guest-%d@example.net", i)}, now)
+			if err != nil {
+				return err
+			}
+			if err := server.Send(ctx, letter); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return float64(n) / time.Since(began).Seconds(), err
 }

@@ -28,6 +28,8 @@ type postOffice struct {
 	store  *pgstore.Store
 	event  notice.Event
 	guests []string // RSVP ids
+	cards  []*notice.Guest
+	ring   *seal.Keyring
 }
 
 func newPostOffice(ctx context.Context, o options, guests int) (p *postOffice, err error) {
@@ -73,6 +75,7 @@ func (p *postOffice) fill(ctx context.Context, guests int) error {
 	if err != nil {
 		return err
 	}
+	p.ring = ring
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	event, org := uuid.NewString(), uuid.NewString()
 	p.event = notice.Event{ID: event, OrganizationID: org, Version: 2, Known: true, Body: contract.Event{
@@ -99,6 +102,7 @@ func (p *postOffice) fill(ctx context.Context, guests int) error {
 		if _, err := p.db.CopyFrom(ctx, pgx.Identifier{"rsvp_key"}, []string{"rsvp_id", "wrapped"}, pgx.CopyFromRows(keys)); err != nil {
 			return err
 		}
+		p.cards = append(p.cards, some...)
 		err := p.store.Plan(ctx, func(tx *pgstore.Tx) error {
 			if _, err := tx.LockEvents(ctx, []string{event}, []string{org}); err != nil {
 				return err
