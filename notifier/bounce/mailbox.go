@@ -2,6 +2,7 @@ package bounce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,7 +52,9 @@ func (b *Mailbox) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	err = server.Close()
-	<-failed // that it was closed
+	if ended := <-failed; !errors.Is(ended, smtp.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
 	return err
 }
 
