@@ -272,7 +272,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	group.Go(func() error { return n.campaigns.run(ctx) })
 	group.Go(func() error { return n.relay.Run(ctx) })
 	if n.cfg.BounceSMTPAddr != "" {
-		box := &bounce.Mailbox{Addr: n.cfg.BounceSMTPAddr, Take: n.api.TakeReport, Log: n.log}
+		box := &bounce.Mailbox{Addr: n.cfg.BounceSMTPAddr, Notice: n.api.Links.Returned, Take: n.api.TakeReport, Log: n.log}
 		group.Go(func() error { return box.Run(ctx) })
 	}
 	group.Go(func() error {

@@ -55,7 +55,16 @@ func TestDeliveryStatusNotifications(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
 	}
-	for _, bad := range []string{"", "Subject: I am away\r\n\r\nUntil Monday.", dsnMail("x", "mislaid", "5.0.0", "Subject: x")} {
+	for status, want := range map[string]string{
+		"5.1.1 (bad mailbox)": "5.1.1", "5.1.1\x00": "5.1.1", "5" + strings.Repeat(".1", 100_000): "5.1.1", "\xff\xfe": "", "<b>no</b>": "", "5.12345.1": "",
+	} {
+		got, err := DSN([]byte(dsnMail("bounces+"+ours+"@turnout.example", "failed", status, "Subject: x")))
+		if err == nil && got.Code != want || err != nil && !errors.Is(err, ErrUnknown) {
+			t.Errorf("status %.20q: %q, %v", status, got.Code, err)
+		}
+	}
+	many := strings.Replace(dsnMail("x", "failed", "5.1.1", "Subject: x"), "--b--", strings.Repeat("--b\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n", 20_000)+"--b--", 1)
+	for _, bad := range []string{"", many, "Subject: I am away\r\n\r\nUntil Monday.", dsnMail("x", "mislaid", "5.0.0", "Subject: x")} {
 		if _, err := DSN([]byte(bad)); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%.40q: %v", bad, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/mail"
 	"net/textproto"
+	"regexp"
 	"strings"
 )
 
@@ -28,8 +29,11 @@ func DSN(raw []byte) (Report, error) {
 	}
 	d := dsn{places: []string{m.Header.Get("X-Original-To"), m.Header.Get("Delivered-To"), m.Header.Get("To"), m.Header.Get("References")}}
 	parts := multipart.NewReader(m.Body, params["boundary"])
-	for {
+	for n := 0; ; n++ {
 		part, err := parts.NextPart()
+		if n == maxParts && err == nil {
+			return Report{}, fmt.Errorf("%w: more than %d parts", ErrUnknown, maxParts)
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -59,8 +63,16 @@ type dsn struct {
 	action, status string
 }
 
-// maxPart is more than any report needs.
-const maxPart = 256 << 10
+// More than any report needs: it has three parts. Each is a buffer and a pass
+// over what was found before.
+const (
+	maxPart  = 256 << 10
+	maxParts = 16
+)
+
+// enhancedStatus is a code as RFC 3463 has it. Nothing else of a report is kept:
+// strangers write it, and what is kept is shown and published.
+var enhancedStatus = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`)
 
 func (d *dsn) part(p *multipart.Part) error {
 	media, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type")) // a part of no known type says nothing
@@ -87,7 +99,7 @@ func (d *dsn) deliveryStatus(body io.Reader) error {
 		fields, err := r.ReadMIMEHeader()
 		if action := fields.Get("Action"); action != "" {
 			d.action = strings.ToLower(strings.TrimSpace(action))
-			d.status, _, _ = strings.Cut(strings.TrimSpace(fields.Get("Status")), " ")
+			d.status = enhancedStatus.FindString(strings.TrimSpace(fields.Get("Status")))
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

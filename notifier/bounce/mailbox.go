@@ -10,17 +10,26 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"golang.org/x/net/netutil"
 )
 
 // maxReport bounds a returned mail in bytes: servers return headers, or all.
-const maxReport = 1 << 20
+// maxConns of them are read at once; who comes later waits for a connection,
+// which is at most a minute silent and in all as old as maxConnAge.
+const (
+	maxReport  = 1 << 20
+	maxConns   = 64
+	maxConnAge = 5 * time.Minute
+)
 
 // Mailbox takes bounces where a mail system delivers them: by SMTP, at the
-// addresses that envelopes name (bounces+<notification>@…). Whoever knows the id
-// has had the mail in hand, and can only keep more from coming.
+// addresses that envelopes name. Anybody can talk to it: what it believes is the
+// secret in the address, which only mail systems that had the mail in hand know.
 type Mailbox struct {
 	// Addr is host:port; port 0 takes a free one.
 	Addr string
+	// Notice reads an envelope's address; empty: it is none of ours.
+	Notice func(address string) (noticeID string)
 	// Take records a report; false: it is about nothing that was sent.
 	Take func(ctx context.Context, r Report) (bool, error)
 	Log  *slog.Logger
@@ -41,7 +50,7 @@ func (b *Mailbox) Run(ctx context.Context) error {
 	server.ReadTimeout, server.WriteTimeout = time.Minute, time.Minute
 	server.ErrorLog = silent{}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve(netutil.LimitListener(aging{l}, maxConns)) }()
 	b.Log.InfoContext(ctx, "bounces are taken", "addr", l.Addr().String())
 	if b.Listening != nil {
 		b.Listening(l.Addr().String())
@@ -56,6 +65,28 @@ func (b *Mailbox) Run(ctx context.Context) error {
 		err = errors.Join(err, ended)
 	}
 	return err
+}
+
+// aging ends connections that are as old as none needs to be: each command of a
+// slow one begins its time anew, and enough of them would keep everybody out.
+type aging struct{ net.Listener }
+
+func (l aging) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return mortal{Conn: c, end: time.AfterFunc(maxConnAge, func() { _ = c.Close() })}, nil
+}
+
+type mortal struct {
+	net.Conn
+	end *time.Timer
+}
+
+func (m mortal) Close() error {
+	m.end.Stop()
+	return m.Conn.Close()
 }
 
 // silent drops what the library logs: a line for every client that just leaves.
@@ -74,7 +105,7 @@ type returned struct {
 func (s *returned) Mail(string, *smtp.MailOptions) error { return nil }
 
 func (s *returned) Rcpt(to string, _ *smtp.RcptOptions) error {
-	id := findID(to)
+	id := s.box.Notice(to)
 	if id == "" {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "only returned mail is taken here"}
 	}

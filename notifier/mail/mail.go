@@ -48,7 +48,10 @@ func NewWriter(cfg Config, publicURL string, ring *seal.Keyring, links *Links) (
 		if err != nil {
 			return nil, fmt.Errorf("mail: TURNOUT_MAIL_BOUNCES %q is not an address", cfg.Bounces)
 		}
-		w.bounces = bounces.Address
+		if w.bounces = bounces.Address; strings.LastIndexByte(w.bounces, '@') > maxBounceName {
+			return nil, fmt.Errorf("mail: TURNOUT_MAIL_BOUNCES %q has more than %d characters before its @: no room to name a notification",
+				cfg.Bounces, maxBounceName)
+		}
 	}
 	if w.words, err = template.New(); err != nil {
 		return nil, err
@@ -90,7 +93,7 @@ func (w *Writer) Letter(d *notice.Delivery, p contract.Personal, now time.Time) 
 	}
 	l := &Letter{From: w.from.Address, To: m.GetTo()[0].Address, Raw: raw.Bytes()}
 	if w.bounces != "" {
-		l.From = VERP(w.bounces, d.Notice.ID)
+		l.From = w.links.BounceAddress(w.bounces, d.Notice.ID)
 	}
 	if w.signing != nil {
 		if l.Raw, err = w.signing.sign(l.Raw); err != nil {
@@ -196,12 +199,6 @@ func (w *Writer) address(m *gomail.Msg, d *notice.Delivery, p contract.Personal)
 	to.Name = strings.Join(strings.Fields(p.Name), " ")
 	m.ToMailAddress(to)
 	return nil
-}
-
-// VERP is the address that bounces of one notice go to: bounces+<id>@domain.
-func VERP(bounces, noticeID string) string {
-	at := strings.LastIndexByte(bounces, '@')
-	return bounces[:at] + "+" + noticeID + bounces[at:]
 }
 
 // hasTicket: whoever has a seat shows a code at the door.

@@ -20,7 +20,7 @@ type Config struct {
 	// From is the sender's address; the organizer's name goes before it.
 	From string `env:"TURNOUT_MAIL_FROM" envDefault:"Turnout <no-reply@turnout.localhost>"`
 	// Bounces is the address that bounces come to. With one, the envelope's
-	// sender names the notification: bounces+<id>@example.org (VERP).
+	// sender names the notification: bounces+<id>-<code>@example.org (VERP).
 	Bounces string `env:"TURNOUT_MAIL_BOUNCES"`
 	// SMTPAddr is host:port of the SMTP server; the default is the built-in inbox.
 	SMTPAddr     string `env:"TURNOUT_SMTP_ADDR" envDefault:"127.0.0.1:2525"`

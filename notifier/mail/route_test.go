@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -108,8 +109,9 @@ func TestTheBackupServesWhileTheFirstIsAway(t *testing.T) {
 	if err := c.deliverAt(t, "example.org", now); err != nil || first.count() != 1 {
 		t.Fatalf("%v, %d", err, first.count())
 	}
-	if want := "bounces+0c5d1e2f-0000-8000-8000-00000000000a@turnout.example"; first.from[0] != want {
-		t.Errorf("envelope sender %q, expected %q", first.from[0], want)
+	if from := first.from[0]; !strings.HasPrefix(from, "bounces+0c5d1e2f-0000-8000-8000-00000000000a-") ||
+		!strings.HasSuffix(from, "@turnout.example") || strings.IndexByte(from, '@') > 64 {
+		t.Errorf("envelope sender %q", from)
 	}
 	_ = first.server.Close()
 	for i := range 3 {

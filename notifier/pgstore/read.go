@@ -121,7 +121,7 @@ func (s *Store) Reported(ctx context.Context, noticeID string, state notice.Stat
 		UPDATE notifier.notification SET
 			state = CASE WHEN $2 <> '' AND state = 'sent' OR $2 = 'bounced' AND state = 'delivered' THEN $2 ELSE state END,
 			outcome = CASE WHEN state IN ('sent', 'delivered') THEN $3 ELSE outcome END
-		WHERE id = $1 RETURNING coalesce(rsvp_id::text, '')`, noticeID, string(state), words).Scan(&rsvpID)
+		WHERE id = $1 AND (attempts > 0 OR state NOT IN ('planned', 'void')) RETURNING coalesce(rsvp_id::text, '')`, noticeID, string(state), words).Scan(&rsvpID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", ErrNotFound
 	}
