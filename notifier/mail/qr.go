@@ -1,12 +1,9 @@
 package mail
 
 import (
-	"bytes"
-	"compress/zlib"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"sync"
 
 	"rsc.io/qr/coding"
 )
@@ -23,12 +20,15 @@ const (
 	// qrScale is the pixels per module, qrQuiet the modules of white around.
 	qrScale = 4
 	qrQuiet = 4
+	// qrModules is the modules a side of version 8, qrLine the bytes of a line of pixels behind its filter: a bit a pixel.
+	qrModules = 49
+	qrSide    = (qrModules + 2*qrQuiet) * qrScale
+	qrLine    = 1 + (qrSide+7)/8
 )
 
 // pictures draws tickets. Safe for concurrent use.
 type pictures struct {
-	plan        *coding.Plan
-	compressors sync.Pool
+	plan *coding.Plan
 }
 
 func newPictures() (*pictures, error) {
@@ -36,83 +36,136 @@ func newPictures() (*pictures, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan of the ticket's picture: %w", err)
 	}
+	if len(plan.Pixel) != qrModules {
+		return nil, fmt.Errorf("plan of the ticket's picture: %d modules a side, not %d", len(plan.Pixel), qrModules)
+	}
 	return &pictures{plan: plan}, nil
 }
 
 // png draws the text as a QR code: greyscale of one bit (PNG 1.2, 11.2.2).
-// image/png takes ten times as long, for it expects any picture.
 func (p *pictures) png(text string) ([]byte, error) {
 	code, err := p.plan.Encode(coding.String(text))
 	if err != nil {
 		return nil, err
 	}
-	side := (code.Size + 2*qrQuiet) * qrScale
-	var out bytes.Buffer
-	out.WriteString("\x89PNG\r\n\x1a\n")
-	head := binary.BigEndian.AppendUint32(nil, uint32(side))
-	head = binary.BigEndian.AppendUint32(head, uint32(side))
-	chunk(&out, "IHDR", append(head, 1, 0, 0, 0, 0)) // one bit, greyscale, not interlaced
-	data, err := p.compress(rows(code, side))
-	if err != nil {
-		return nil, err
-	}
-	chunk(&out, "IDAT", data)
-	chunk(&out, "IEND", nil)
-	return out.Bytes(), nil
+	out := make([]byte, 0, 1024)
+	out = append(out, "\x89PNG\r\n\x1a\n"...)
+	var head [13]byte
+	binary.BigEndian.PutUint32(head[:], qrSide)
+	binary.BigEndian.PutUint32(head[4:], qrSide)
+	head[8] = 1 // bits; greyscale, not interlaced
+	out = chunk(out, "IHDR", func(out []byte) []byte { return append(out, head[:]...) })
+	out = chunk(out, "IDAT", func(out []byte) []byte { return deflate(out, code) })
+	return chunk(out, "IEND", func(out []byte) []byte { return out }), nil
 }
 
-// rows are the picture's lines, each behind its filter: the first line of a
-// row of modules as it is (0), its repetitions as no difference to the line
-// above (2), which compresses to nothing.
-func rows(code *coding.Code, side int) []byte {
-	width := (side + 7) / 8
-	raw := make([]byte, 0, side*(1+width))
-	same := make([]byte, 1+width)
-	same[0] = 2
-	for y := -qrQuiet; y < code.Size+qrQuiet; y++ {
-		line := bytes.Repeat([]byte{0xff}, 1+width) // white
-		line[0] = 0
-		for x := range code.Size {
-			if y < 0 || y >= code.Size || !code.Black(x, y) {
-				continue
+// chunk adds one of PNG, its length before and its checksum behind it.
+func chunk(out []byte, kind string, data func([]byte) []byte) []byte {
+	at := len(out)
+	out = append(out, 0, 0, 0, 0)
+	out = data(append(out, kind...))
+	binary.BigEndian.PutUint32(out[at:], uint32(len(out)-at-8))
+	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[at+4:]))
+}
+
+// deflate writes the picture's lines as a zlib stream (RFC 1950, 1951) of one block. A byte of a line is two modules, so
+// that there are four: each line of modules is its literals, and its repetitions below are one match. The block's own
+// code has nothing but those six symbols; it is always the same. compress/flate, which has to find that out for
+// each picture, took six times as long (40 µs, a sixth of writing a mail) for 697 bytes instead of 604.
+func deflate(out []byte, code *coding.Code) []byte {
+	w := bits{out: append(out, 0x78, 0x01)}
+	w.dictionary()
+	sum, sums := uint32(1), uint32(0) // Adler-32
+	for y := -qrQuiet; y < qrModules+qrQuiet; y++ {
+		w.put(black, blackLen) // the filter's number, 0: as it is
+		line, weighed := uint32(0), uint32(0)
+		for i := range qrLine - 1 {
+			pair := byte(0)
+			if x := 2*i - qrQuiet; y >= 0 && y < qrModules && x >= 0 && x < qrModules {
+				pair = code.Bitmap[y*code.Stride+x/8] >> (6 - x%8) & 3 // white behind the last module
 			}
-			for at := (x + qrQuiet) * qrScale; at < (x+qrQuiet+1)*qrScale; at++ {
-				line[1+at/8] &^= 0x80 >> (at % 8)
-			}
+			s := pairs[pair]
+			w.put(s.code, s.length)
+			line += s.pixels
+			weighed += s.pixels * uint32(qrLine-1-i)
 		}
-		raw = append(raw, line...)
-		for range qrScale - 1 {
-			raw = append(raw, same...)
+		w.put(repeat, repeatLen)
+		for range qrScale {
+			sums = (sums + qrLine*sum + weighed) % 65521
+			sum = (sum + line) % 65521
 		}
 	}
-	return raw
+	w.put(end, endLen)
+	return binary.BigEndian.AppendUint32(w.flush(), sums<<16|sum)
 }
 
-// compress uses a compressor again: a new one allocates half a megabyte.
-func (p *pictures) compress(raw []byte) ([]byte, error) {
-	var out bytes.Buffer
-	w, there := p.compressors.Get().(*zlib.Writer)
-	if there {
-		w.Reset(&out)
-	} else {
-		var err error
-		if w, err = zlib.NewWriterLevel(&out, zlib.BestSpeed); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := w.Write(raw); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	p.compressors.Put(w)
-	return out.Bytes(), nil
+// The block's code, canonical (RFC 1951, 3.2.2) and with its first bit lowest, as it is written: 00 black, 01 white, 100
+// white and black, 101 black and white, 110 the end, 111 a match of 83 to 98 bytes; for distances 1 is 25 to 32.
+const (
+	black, blackLen = 0b00, 2
+	end, endLen     = 0b011, 3
+	// repeat is the match of a line's repetitions: 90 bytes (7 over 83, in 4 bits), 30 bytes ago (5 over 25, in 3).
+	repeat, repeatLen = 0b111 | 7<<3 | 1<<7 | 5<<8, 11
+)
+
+// pairs are two modules, black is 1; of white four bits are set.
+var pairs = [4]struct {
+	code   uint64
+	length uint
+	pixels uint32
+}{{0b10, 2, 0xff}, {0b101, 3, 0xf0}, {0b001, 3, 0x0f}, {black, blackLen, 0x00}}
+
+// bits writes them from the lowest on.
+type bits struct {
+	out  []byte
+	held uint64
+	n    uint
 }
 
-func chunk(out *bytes.Buffer, kind string, data []byte) {
-	_ = binary.Write(out, binary.BigEndian, uint32(len(data))) // a buffer takes everything
-	body := append([]byte(kind), data...)
-	out.Write(body)
-	_ = binary.Write(out, binary.BigEndian, crc32.ChecksumIEEE(body))
+func (w *bits) put(v uint64, n uint) {
+	w.held |= v << w.n
+	for w.n += n; w.n >= 8; w.n -= 8 {
+		w.out = append(w.out, byte(w.held))
+		w.held >>= 8
+	}
+}
+
+func (w *bits) flush() []byte {
+	if w.n > 0 {
+		w.out = append(w.out, byte(w.held))
+	}
+	return w.out
+}
+
+// dictionary writes the head of the block: how long the code of each symbol is, with runs of zeros (RFC 1951, 3.2.7).
+func (w *bits) dictionary() {
+	w.put(0b1|2<<1, 3)            // the last block, of dynamic codes
+	w.put(22|9<<5|14<<10, 14)     // 279 symbols, 10 distances, 18 lengths' lengths, in this order:
+	for _, l := range [18]uint64{ // 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1
+		1: 3, 2: 2, 13: 2, 15: 2, 17: 3,
+	} {
+		w.put(l, 3)
+	}
+	one, two, three := func() { w.put(0b011, 3) }, func() { w.put(0b00, 2) }, func() { w.put(0b10, 2) }
+	none := func(n uint64) { // 17 and 18, with how many
+		if n < 11 {
+			w.put(0b111|(n-3)<<3, 6)
+			return
+		}
+		w.put(0b01|(n-11)<<2, 9)
+	}
+	two() // black, 0x00
+	none(14)
+	three() // 0x0f
+	none(138)
+	none(86)
+	three() // 0xf0
+	none(14)
+	two()   // white, 0xff
+	three() // the end, 256
+	none(21)
+	three() // the match, 278
+	none(8)
+	one() // two distances, for a code of one is not complete
+	one()
 }

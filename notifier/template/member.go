@@ -119,18 +119,6 @@ func (m *Members) Write(c MemberContent) (Mail, error) {
 	return m.layouts.lay(v, d.Notice.Kind)
 }
 
-// lay puts a view into both layouts.
-func (w *Writer) lay(v *view, kind notice.Kind) (Mail, error) {
-	var text, html bytes.Buffer
-	if err := w.text.ExecuteTemplate(&text, "layout.txt", v); err != nil {
-		return Mail{}, fmt.Errorf("text of %s: %w", kind, err)
-	}
-	if err := w.html.ExecuteTemplate(&html, "layout.html", v); err != nil {
-		return Mail{}, fmt.Errorf("html of %s: %w", kind, err)
-	}
-	return Mail{Subject: v.Subject, Text: tidy(text.String()), HTML: html.String()}, nil
-}
-
 // full: how many seats, who waits.
 func (l *locale) full(v *view, w *memberWords, f *memberFields, c MemberContent) error {
 	e := c.Delivery.Event

@@ -55,6 +55,8 @@ type Writer struct {
 	match   language.Matcher
 	html    *htmltemplate.Template
 	text    *template.Template
+
+	skeletons skeletons
 }
 
 // New parses what is embedded.
