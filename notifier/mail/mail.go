@@ -80,6 +80,9 @@ func NewWriter(cfg Config, publicURL string, ring *seal.Keyring, links *Links) (
 // NoAddress is why a notice to a guest without a usable address is void.
 const NoAddress = "no-address"
 
+// usualMail is the bytes that a mail seldom has more of: a buffer that grows up to it copies everything twice.
+const usualMail = 14 << 10
+
 // Letter writes the letter of a delivery to the guest whose data are p, signed
 // if mail is signed here.
 func (w *Writer) Letter(d *notice.Delivery, p contract.Personal, now time.Time) (*Letter, error) {
@@ -88,6 +91,7 @@ func (w *Writer) Letter(d *notice.Delivery, p contract.Personal, now time.Time) 
 		return nil, err
 	}
 	var raw bytes.Buffer
+	raw.Grow(usualMail)
 	if _, err := m.WriteTo(&raw); err != nil {
 		return nil, fmt.Errorf("write mail: %w", err)
 	}
@@ -225,6 +229,7 @@ func (w *Writer) ticket(m *gomail.Msg, d *notice.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("ticket: %w", err)
 	}
-	return m.EmbedReader(template.TicketCID, bytes.NewReader(picture),
+	m.EmbedReadSeeker(template.TicketCID, bytes.NewReader(picture),
 		gomail.WithFileContentID(template.TicketCID), gomail.WithFileContentType("image/png"))
+	return nil
 }
