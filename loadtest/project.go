@@ -182,7 +182,7 @@ func (p *projections) block(ctx context.Context, group string, client *elastic.C
 	defer cancel()
 	var first, last time.Time
 	var before float64
-	err = until(within, 2*time.Millisecond, func() (bool, error) {
+	err = until(within, 10*time.Millisecond, func() (bool, error) {
 		n, err := counted(registry, group)
 		if n > 0 && first.IsZero() {
 			first, before = time.Now(), n

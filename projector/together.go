@@ -21,12 +21,13 @@ import (
 type together struct {
 	handle kafkabus.Handler
 	most   int // messages of a request, unless one batch has more
-	under  int // requests under way
+	under  int // requests under way; twice as many while what waits fills one
 
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // the group's: a request carries the batches of several sessions
 	busy    int
 	waiting []*turn
+	size    int // messages that wait
 	ended   sync.WaitGroup
 }
 
@@ -36,7 +37,10 @@ type turn struct {
 	done     chan error
 }
 
-// underWay requests keep a store busy while the next batch is decoded.
+// underWay requests at a time are enough for a group that keeps up: more would
+// only be smaller ones. One that is behind has full requests anyway, and sends
+// twice as many at a time: so the store has work while batches are decoded, and
+// while it waits for its disk.
 const underWay = 2
 
 func newTogether(ctx context.Context, handle kafkabus.Handler, most int) *together {
@@ -49,7 +53,8 @@ func (g *together) Handle(ctx context.Context, messages []*message.Message) erro
 	t := &turn{messages: messages, done: make(chan error, 1)}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, t)
-	if g.busy < g.under {
+	g.size += len(messages)
+	if g.busy < g.allowed() {
 		g.busy++
 		g.ended.Go(g.work)
 	}
@@ -69,7 +74,10 @@ func (g *together) wait() { g.ended.Wait() }
 func (g *together) work() {
 	for {
 		g.mu.Lock()
-		turns := g.take()
+		var turns []*turn
+		if g.busy <= g.allowed() {
+			turns = g.take()
+		}
 		if len(turns) == 0 {
 			g.busy--
 			g.mu.Unlock()
@@ -78,6 +86,14 @@ func (g *together) work() {
 		g.mu.Unlock()
 		g.apply(turns)
 	}
+}
+
+// allowed is how many requests may be under way with what waits now.
+func (g *together) allowed() int {
+	if g.size >= g.most {
+		return 2 * g.under
+	}
+	return g.under
 }
 
 // take gives the first turns that fit.
@@ -89,6 +105,7 @@ func (g *together) take() []*turn {
 	}
 	turns := g.waiting[:n:n]
 	g.waiting = g.waiting[n:]
+	g.size -= size
 	return turns
 }
 

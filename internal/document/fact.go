@@ -1,7 +1,9 @@
 package document
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -37,7 +39,29 @@ type Fact struct {
 	CheckedIn  int  `json:"checked_in"`
 	Capacity   *int `json:"capacity,omitempty"`
 
-	Payload json.RawMessage `json:"payload"`
+	Payload json.RawMessage `json:"payload"` // the last: Line relies on it
+}
+
+// Line is the document as JSON on one line. Payload must be valid JSON; it is
+// most of the document and is taken as it is, where encoding/json would read
+// it twice more.
+func (f Fact) Line() ([]byte, error) {
+	payload := f.Payload
+	f.Payload = nil
+	b, err := json.Marshal(f)
+	head, whole := bytes.CutSuffix(b, []byte("null}"))
+	if err != nil || !whole {
+		return nil, fmt.Errorf("encode fact %s: %w", FactID(f.EventID, f.Version), err)
+	}
+	line := bytes.NewBuffer(make([]byte, 0, len(head)+len(payload)+1))
+	line.Write(head)
+	if len(payload) > 0 && !bytes.ContainsAny(payload, "\r\n") {
+		line.Write(payload)
+	} else if err := json.Compact(line, payload); err != nil {
+		return nil, fmt.Errorf("encode fact %s: %w", FactID(f.EventID, f.Version), err)
+	}
+	line.WriteByte('}')
+	return line.Bytes(), nil
 }
 
 // FactID is the document's id and the message's: event@version.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -24,9 +25,12 @@ type Op struct {
 	// Version is the document's own: a lower one than the stored is a conflict, an equal one writes again
 	// (external_gte). 0 writes whatever is stored.
 	Version int64
-	// Doc is the document; anything encoding/json takes, a json.RawMessage as it is.
+	// Doc is the document: Encoded, or anything encoding/json takes.
 	Doc any
 }
+
+// Encoded is a document that goes as it is. It must be valid JSON on one line: a newline would end the item.
+type Encoded []byte
 
 // Status is how an operation ended.
 type Status int
@@ -83,64 +87,87 @@ func (c *Client) Bulk(ctx context.Context, ops []Op) ([]Result, error) {
 	for i := range results {
 		results[i].Reason = "not sent"
 	}
-	var body bytes.Buffer
-	var sent []int // indices of the operations in body
-	flush := func() error {
-		if len(sent) == 0 {
-			return nil
-		}
-		err := c.send(ctx, body.Bytes(), sent, results)
-		body.Reset()
-		sent = sent[:0]
-		return err
-	}
+	e := encoder{client: c}
+	sent := make([]int, 0, len(ops)) // indices of the operations in the body
 	for i, op := range ops {
-		lines, err := c.encode(op)
-		if err != nil {
+		before := e.body.Len()
+		if err := e.encode(op); err != nil {
 			results[i] = Result{Status: Rejected, Reason: err.Error()}
+			e.body.Truncate(before)
 			continue
 		}
-		if body.Len() > 0 && body.Len()+len(lines) > chunkBytes {
-			if err := flush(); err != nil {
+		if before > 0 && e.body.Len() > chunkBytes {
+			last := bytes.Clone(e.body.Bytes()[before:])
+			if err := c.send(ctx, e.body.Bytes()[:before], sent, results); err != nil {
 				return results, err
 			}
+			sent = sent[:0]
+			e.body.Reset()
+			e.body.Write(last)
 		}
-		body.Write(lines)
 		sent = append(sent, i)
 	}
-	return results, flush()
+	if len(sent) == 0 {
+		return results, nil
+	}
+	return results, c.send(ctx, e.body.Bytes(), sent, results)
 }
 
 // physical matches the indices behind an alias.
 var physical = regexp.MustCompile(`-\d{6}$`)
 
-func (c *Client) encode(op Op) ([]byte, error) {
-	type meta struct {
-		Index        string `json:"_index"`
-		ID           string `json:"_id"`
-		Version      int64  `json:"version,omitempty"`
-		VersionType  string `json:"version_type,omitempty"`
-		RequireAlias bool   `json:"require_alias,omitempty"`
+// encoder makes a request's body; it takes a projector about as long as decoding what it projects.
+type encoder struct {
+	client *Client
+	body   bytes.Buffer
+	to     string // the index that action is for
+	action []byte // how the line before a document begins
+}
+
+// encode appends both lines of an operation. After an error the body has to be cut where it was.
+func (e *encoder) encode(op Op) error {
+	if e.action == nil || e.to != op.Index {
+		if err := e.begin(op.Index); err != nil {
+			return err
+		}
 	}
-	m := meta{Index: c.Alias(op.Index), ID: op.ID}
-	// Without it a write before EnsureIndex would make an index of the alias's name, with a guessed mapping.
-	m.RequireAlias = !physical.MatchString(m.Index)
+	id, err := json.Marshal(op.ID)
+	if err != nil {
+		return err
+	}
+	e.body.Write(e.action)
+	e.body.Write(id)
 	if op.Version > 0 {
-		m.Version, m.VersionType = op.Version, "external_gte"
+		e.body.WriteString(`,"version_type":"external_gte","version":`)
+		e.body.Write(strconv.AppendInt(e.body.AvailableBuffer(), op.Version, 10))
 	}
-	head, err := json.Marshal(struct {
-		Index meta `json:"index"`
-	}{m})
+	e.body.WriteString("}}\n")
+	if doc, ok := op.Doc.(Encoded); ok {
+		e.body.Write(doc)
+		e.body.WriteByte('\n')
+		return nil
+	}
+	// It ends with a newline, and compacts a RawMessage: a newline within would end the item.
+	if err := json.NewEncoder(&e.body).Encode(op.Doc); err != nil {
+		return fmt.Errorf("encode document %s: %w", op.ID, err)
+	}
+	return nil
+}
+
+// begin makes the action for an index.
+func (e *encoder) begin(index string) error {
+	alias := e.client.Alias(index)
+	name, err := json.Marshal(alias)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	doc, err := json.Marshal(op.Doc) // compacts a RawMessage: a newline within would end the item
-	if err != nil {
-		return nil, fmt.Errorf("encode document %s: %w", op.ID, err)
+	e.to, e.action = index, append([]byte(`{"index":{"_index":`), name...)
+	if !physical.MatchString(alias) {
+		// Without it a write before EnsureIndex would make an index of the alias's name, with a guessed mapping.
+		e.action = append(e.action, `,"require_alias":true`...)
 	}
-	lines := make([]byte, 0, len(head)+len(doc)+2)
-	lines = append(append(lines, head...), '\n')
-	return append(append(lines, doc...), '\n'), nil
+	e.action = append(e.action, `,"_id":`...)
+	return nil
 }
 
 func (c *Client) send(ctx context.Context, body []byte, sent []int, results []Result) error {

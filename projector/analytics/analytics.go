@@ -33,15 +33,23 @@ func New(client *elastic.Client, targets feed.Each, applied func(context.Context
 // Handle is a kafkabus.Handler.
 func (p *Projector) Handle(ctx context.Context, messages []*message.Message) error {
 	items, rejects := feed.Decode(messages)
-	facts := make([]document.Fact, 0, len(items))
+	ops := make([]elastic.Op, 0, len(items))
 	at := make([]int, 0, len(items))
 	for _, it := range items {
 		fact, err := factOf(it)
+		var line []byte
+		if err == nil {
+			line, err = fact.Line()
+		}
 		if err != nil {
 			rejects.Add(it.At, fmt.Errorf("%w: %w", contract.ErrUndecodable, err))
 			continue
 		}
-		facts, at = append(facts, fact), append(at, it.At)
+		// A message never changes: its first copy stays, at its first place in
+		// the feed, because the repeat has the greater offset and so the lower
+		// version here.
+		ops = append(ops, elastic.Op{ID: document.FactID(fact.EventID, fact.Version), Version: firstWins(fact.Offset), Doc: elastic.Encoded(line)})
+		at = append(at, it.At)
 	}
 	// Who follows the feed goes on behind the greatest offset seen, so a fact must
 	// not become visible before one of a lower offset in its partition. The
@@ -50,12 +58,8 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	// part that fails; and a partition's next batch waits for this one. More
 	// shards would need a mark up to where the feed may be read.
 	err := p.targets(ctx, func(target string) error {
-		ops := make([]elastic.Op, len(facts))
-		for i, f := range facts {
-			// A message never changes: its first copy stays, at its first place in
-			// the feed, because the repeat has the greater offset and so the lower
-			// version here.
-			ops[i] = elastic.Op{Index: target, ID: document.FactID(f.EventID, f.Version), Version: firstWins(f.Offset), Doc: f}
+		for i := range ops {
+			ops[i].Index = target
 		}
 		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) })
 	})
@@ -69,38 +73,58 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 // firstWins makes a document version that falls as the offset grows.
 func firstWins(offset int64) int64 { return 1<<62 - offset }
 
+// body is what a fact wants of a payload. The projector is bound by its CPU, so
+// it reads a payload once, and no more of it than this.
+type body struct {
+	Event *struct {
+		ID string `json:"id"`
+	} `json:"event"`
+	RSVP *struct {
+		ID        string `json:"id"`
+		Status    string `json:"status"`
+		PartySize int    `json:"party_size"`
+		CheckedIn int    `json:"checked_in"`
+		Rating    int    `json:"rating"`
+	} `json:"rsvp"`
+	Before   contract.Change    `json:"before"`
+	Counters *contract.Counters `json:"counters"`
+	CheckIn  *contract.CheckIn  `json:"check_in"`
+}
+
 func factOf(it feed.Item) (document.Fact, error) {
 	env := it.Envelope
-	counters, err := env.Counters()
-	if err != nil {
-		return document.Fact{}, err
+	var b body
+	if err := json.Unmarshal(env.Payload, &b); err != nil {
+		return document.Fact{}, fmt.Errorf("payload of %s (%s): %w", env.ID(), env.Type, err)
+	}
+	if b.Counters == nil {
+		return document.Fact{}, fmt.Errorf("counters of %s: %s carries none", env.ID(), env.Type)
 	}
 	f := document.Fact{
 		EventID: env.Subject, OrganizationID: env.Org, Version: env.Version, Type: env.Type,
 		At: env.RecordedAt.UTC(), ValidAt: env.ValidAt.UTC(), Actor: env.Actor, Reason: env.Reason,
 		Partition: it.Position.Partition, Offset: it.Position.Offset,
-		Going: counters.Going, Maybe: counters.Maybe, Waitlisted: counters.Waitlisted, Held: counters.Held,
-		CheckedIn: counters.CheckedIn, Capacity: counters.Capacity, Payload: json.RawMessage(env.Payload),
+		Going: b.Counters.Going, Maybe: b.Counters.Maybe, Waitlisted: b.Counters.Waitlisted, Held: b.Counters.Held,
+		CheckedIn: b.Counters.CheckedIn, Capacity: b.Counters.Capacity, Payload: json.RawMessage(env.Payload),
 	}
 	switch contract.AboutOf(env.Type) {
 	case contract.AboutEvent:
-		_, err = env.Event()
-		return f, err
+		if b.Event == nil {
+			return f, fmt.Errorf("payload of %s: %s carries no event", env.ID(), env.Type)
+		}
 	case contract.AboutRSVP:
+		if b.RSVP == nil {
+			return f, fmt.Errorf("payload of %s: %s carries no RSVP", env.ID(), env.Type)
+		}
+		f.RSVPID, f.Status, f.PartySize = b.RSVP.ID, b.RSVP.Status, b.RSVP.PartySize
+		f.Before, f.PartyBefore, f.First = b.Before.Status, b.Before.PartySize, b.Before.Status == ""
+		f.CheckInDelta = b.RSVP.CheckedIn - b.Before.CheckedIn
+		f.Rating = b.RSVP.Rating
+		if b.CheckIn != nil {
+			f.Conflict = b.CheckIn.Conflict
+		}
 	default:
 		return f, fmt.Errorf("%s is no message about an event", env.Type)
-	}
-	body, err := env.RSVP()
-	if err != nil {
-		return f, err
-	}
-	r := body.RSVP
-	f.RSVPID, f.Status, f.PartySize = r.ID, r.Status, r.PartySize
-	f.Before, f.PartyBefore, f.First = body.Before.Status, body.Before.PartySize, body.Before.Status == ""
-	f.CheckInDelta = r.CheckedIn - body.Before.CheckedIn
-	f.Rating = r.Rating
-	if body.CheckIn != nil {
-		f.Conflict = body.CheckIn.Conflict
 	}
 	return f, nil
 }
