@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -79,19 +80,13 @@ func (c *campaigns) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error // the rest does not wait for what cannot be planned: it may be another organization's
 	for _, one := range due {
-		if err := c.plan(ctx, one); err != nil {
-			return err
-		}
+		failed = append(failed, c.plan(ctx, one))
 	}
-	if err := c.release(ctx); err != nil {
-		return err
-	}
-	if err := c.store.VoidCancelled(ctx, now); err != nil {
-		return err
-	}
+	failed = append(failed, c.release(ctx), c.store.VoidCancelled(ctx, now))
 	_, err = c.store.FinishCampaigns(ctx, now)
-	return err
+	return errors.Join(append(failed, err)...)
 }
 
 func (c *campaigns) release(ctx context.Context) error {

@@ -455,6 +455,13 @@ func TestACampaignIsRefused(t *testing.T) {
 		`{"variants": [{"name": "A", "subject": "{{.}}", "share": 100}], "body": "x"}`:             "/variants/0/subject",
 		`{"subject": "y", "variants": [{"name": "A", "subject": "x", "share": 100}], "body": "x"}`: "/subject",
 		`{"subject": "x", "body": "x", "starts_at": "2020-01-01T00:00:00Z"}`:                       "/starts_at",
+		`{"subject": "x\u202ey", "body": "x"}`:                                                     "/subject",
+		`{"variants": [{"name": "A\n", "subject": "x", "share": 100}], "body": "x"}`:               "/variants/0/name",
+		`{"variants": [{"name": " ", "subject": "x", "share": 100}], "body": "x"}`:                 "/variants/0/name",
+		`{"subject": "x", "body": "x", "segment": {"party_min": -9223372036854775808}}`:            "/segment/party_min",
+		`{"subject": "x", "body": "x", "segment": {"party_max": 1001}}`:                            "/segment/party_max",
+		`{"subject": "x", "body": "x", "segment": {"tag": "\t"}}`:                                  "/segment/tag",
+		`{"subject": "x", "body": "x", "segment": {"scope": "world"}}`:                             "/segment/scope",
 		`{"subject": "x", "body": "x", "segment": {"state": "x"}}`:                                 "/segment/state",
 	} {
 		status, answer, _ := o.call("POST", o.path+"/campaigns", o.owner, body)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -123,7 +124,7 @@ func CheckVariants(variants []Variant) (bad []fault.Field) {
 		if v.Share < 1 || v.Share > 100 {
 			bad = append(bad, fault.Field{Pointer: fmt.Sprintf("/variants/%d/share", i), Detail: "wants 1 to 100 percent"})
 		}
-		if n := utf8.RuneCountInString(v.Name); n < 1 || n > 20 || names[v.Name] {
+		if n := utf8.RuneCountInString(v.Name); strings.TrimSpace(v.Name) == "" || n > 20 || names[v.Name] || strings.ContainsFunc(v.Name, unicode.IsControl) {
 			bad = append(bad, fault.Field{Pointer: fmt.Sprintf("/variants/%d/name", i), Detail: "wants a name of its own of 1 to 20 characters"})
 		}
 		names[v.Name] = true

@@ -107,8 +107,11 @@ func (a *API) announce(c *gin.Context) {
 	c.JSON(http.StatusAccepted, viewAnnouncement(row))
 }
 
-// breaksLine tells what has no place in a header: control characters, and what ends a line elsewhere.
-func breaksLine(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+// breaksLine tells what has no place in a header: control characters, what ends a line elsewhere, and what turns the
+// writing direction (UAX #9), so that a line shows other text than its own.
+func breaksLine(r rune) bool {
+	return unicode.IsControl(r) || r >= '\u2028' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
 
 func (b announcement) check() error {
 	var bad []fault.Field

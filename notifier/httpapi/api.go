@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -65,6 +66,8 @@ type API struct {
 	PrivatePush bool
 	// Wake has due notices looked for at once.
 	Wake func()
+
+	previews atomic.Int32 // being counted
 }
 
 // Routes adds all routes of the role.

@@ -25,6 +25,11 @@ import (
 
 var errCampaignEvent = fault.New(fault.Conflict, "campaign-event", "There can be no campaign for the event as it stands")
 
+var errTooManyCampaigns = fault.New(fault.Conflict, "too-many-campaigns", "The event has as many campaigns as it may have")
+
+// maxCampaigns of an event that are not over: each may plan a mail per guest, whatever the hourly limit lets go.
+const maxCampaigns = 50
+
 // campaignBody is the body of a request: subject, or variants.
 type campaignBody struct {
 	Name     string             `json:"name"`
@@ -186,10 +191,13 @@ func (a *API) addCampaign(c *gin.Context) {
 		row.RequestKey, row.RequestHash, err = requestKey(c, row.ID, ev.ID, body)
 	}
 	if err == nil {
-		row, err = a.Store.AddCampaign(c.Request.Context(), row)
+		row, err = a.Store.AddCampaign(c.Request.Context(), row, maxCampaigns)
 	}
-	if errors.Is(err, pgstore.ErrOtherRequest) {
+	switch {
+	case errors.Is(err, pgstore.ErrOtherRequest):
 		err = errKeyReused
+	case errors.Is(err, pgstore.ErrTooManyCampaigns):
+		err = errTooManyCampaigns.Detailf("%d are not over; cancel some of them first.", maxCampaigns)
 	}
 	if err != nil {
 		httpserver.Problem(c, err)

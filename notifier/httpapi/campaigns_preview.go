@@ -20,6 +20,9 @@ import (
 // then is shown, as at least so many.
 const previewWithin = 5 * time.Second
 
+// maxPreviews are counted at once: each holds a connection that mail waits for.
+const maxPreviews = 2
+
 type previewView struct {
 	Recipients int              `json:"recipients"`
 	Skipped    map[string]int   `json:"skipped"`
@@ -98,6 +101,10 @@ func (a *API) preview(c *gin.Context, ev *notice.Event, campaignID string, s cam
 
 // count goes through the guests as the campaign will when it starts.
 func (a *API) count(c *gin.Context, ev *notice.Event, campaignID string, s campaign.Segment, variants []campaign.Variant, v *previewView) error {
+	defer a.previews.Add(-1)
+	if a.previews.Add(1) > maxPreviews {
+		return fault.ErrUnavailable.Detailf("Others are counting the guests of their segments.").After(2 * time.Second)
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), previewWithin)
 	defer cancel()
 	attended := map[string]bool{}

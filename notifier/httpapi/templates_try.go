@@ -167,7 +167,11 @@ func (a *API) render(d *notice.Delivery, name string) (template.Mail, error) {
 		content.Unsubscribe = a.PublicURL + "/u/sample"
 	}
 	mail, err := a.Words.Write(content)
-	if err == nil && mail.Fallback != "" {
+	var unwritable template.Unwritable
+	switch {
+	case errors.As(err, &unwritable):
+		err = fault.ErrInvalid.About(fault.Field{Pointer: "/" + unwritable.Field, Detail: unwritable.Detail})
+	case err == nil && mail.Fallback != "":
 		err = fault.ErrInvalid.About(fault.Field{Pointer: "", Detail: mail.Fallback})
 	}
 	return mail, err

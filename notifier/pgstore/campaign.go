@@ -73,9 +73,12 @@ func oneCampaign(rows pgx.Rows, err error) (Campaign, error) {
 	return c, err
 }
 
-// AddCampaign keeps a new one. The same request again changes nothing and
-// returns what the first one made.
-func (s *Store) AddCampaign(ctx context.Context, c Campaign) (Campaign, error) {
+// ErrTooManyCampaigns means that the event has as many that are not over as it may have.
+var ErrTooManyCampaigns = errors.New("too many campaigns")
+
+// AddCampaign keeps a new one, unless the event has most that are not over. The
+// same request again changes nothing and returns what the first one made.
+func (s *Store) AddCampaign(ctx context.Context, c Campaign, most int) (Campaign, error) {
 	segment, err := json.Marshal(c.Segment)
 	if err != nil {
 		return c, err
@@ -91,7 +94,15 @@ func (s *Store) AddCampaign(ctx context.Context, c Campaign) (Campaign, error) {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (account_id, request_key) DO NOTHING`,
 			c.ID, c.EventID, c.OrganizationID, c.AccountID, c.Name, c.State, segment, variants, c.Body, orNull(c.StartsAt),
 			c.RequestKey, c.RequestHash, c.CreatedAt)
-		if err != nil || tag.RowsAffected() == 1 {
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 1 {
+			var open int
+			err := tx.QueryRow(ctx, `SELECT count(*) FROM notifier.campaign WHERE event_id = $1 AND state NOT IN ('done', 'cancelled')`, c.EventID).Scan(&open)
+			if err == nil && open > most {
+				err = ErrTooManyCampaigns
+			}
 			return err
 		}
 		before, err := oneCampaign(tx.Query(ctx, `SELECT `+campaignColumns+` FROM notifier.campaign c WHERE c.account_id = $1 AND c.request_key = $2`,

@@ -92,45 +92,65 @@ func (p part) check() error {
 	case p.line && strings.ContainsFunc(p.text, breaksLine):
 		return errors.New("wants one line")
 	}
-	t, err := parsePhrase(p.name, p.text)
+	whole, pipes, err := readPhrase(p.name, p.text)
 	if err != nil {
 		return err
 	}
-	for _, values := range extremes { // what parses can still compare a number with a text
-		if _, err := runPhrase(t, values); err != nil {
+	// What parses can still compare a number with a text, also where no extreme leads: behind a condition, or an and.
+	tried := []*template.Template{whole}
+	for _, pipe := range pipes {
+		alone, err := parsePhrase(p.name, "{{"+pipe.String()+"}}")
+		if err != nil {
 			return err
+		}
+		tried = append(tried, alone)
+	}
+	for _, t := range tried {
+		for _, values := range extremes {
+			if _, err := runPhrase(t, values); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// breaksLine tells what has no place in a header.
+// breaksLine tells what has no place in a header: control characters, what ends
+// a line elsewhere, and embeddings, overrides and isolates (UAX #9), with which a
+// line shows other text than its own.
 func breaksLine(r rune) bool {
-	return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029'
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r >= '\u2028' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
 // parsePhrase reads a text by the rules above.
 func parsePhrase(name, text string) (*template.Template, error) {
+	t, _, err := readPhrase(name, text)
+	return t, err
+}
+
+// readPhrase also gives every expression in it.
+func readPhrase(name, text string) (*template.Template, []*parse.PipeNode, error) {
 	t, err := template.New(name).Funcs(functions).Option("missingkey=error").Parse(text)
 	if err != nil {
-		return nil, errors.New("line " + strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), name+":"))
+		return nil, nil, errors.New("line " + strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), name+":"))
 	}
 	if len(t.Templates()) > 1 {
-		return nil, errors.New("define and block are not allowed")
+		return nil, nil, errors.New("define and block are not allowed")
 	}
 	c := checker{tree: t.Tree}
 	if t.Tree != nil {
 		if err := c.node(t.Root, 0); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return t, nil
+	return t, c.pipes, nil
 }
 
 // checker walks what was parsed and refuses what is not named there.
 type checker struct {
 	tree    *parse.Tree
 	actions int
+	pipes   []*parse.PipeNode
 }
 
 func (c *checker) refuse(n parse.Node, format string, args ...any) error {
@@ -186,6 +206,7 @@ func (c *checker) pipe(p *parse.PipeNode, depth int) error {
 	if len(p.Decl) > 0 {
 		return c.refuse(p, "variables are not allowed")
 	}
+	c.pipes = append(c.pipes, p)
 	for _, command := range p.Cmds {
 		for _, arg := range command.Args {
 			if err := c.arg(arg, depth); err != nil {

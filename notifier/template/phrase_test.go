@@ -46,13 +46,18 @@ func TestOwnWordsReachNothingElse(t *testing.T) {
 		strings.Repeat("{{if .Title}}", 9) + "x" + strings.Repeat("{{end}}", 9):            "more than 8 conditions",
 		"{{not " + strings.Repeat("(not ", 12) + ".Title" + strings.Repeat(")", 12) + "}}": "more than 8 brackets",
 		"\xff": "UTF-8",
+		// Where neither nothing nor everything leads.
+		`{{if gt .PartySize 5}}{{if eq .Name 3}}x{{end}}{{end}}`:          "cannot be written",
+		`{{if and (gt .PartySize 5) (eq .Name 3)}}x{{end}}`:               "cannot be written",
+		`{{if gt .PartySize 5}}{{upper .PartySize}}{{else}}x{{end}}`:      "cannot be written",
+		`{{if eq .Title "x"}}{{else if eq .Title "y"}}{{lower 3}}{{end}}`: "cannot be written",
 	} {
 		bad := template.CheckPhrases(template.Phrases{Body: text})
 		if len(bad) != 1 || bad[0].Field != "body" || !strings.Contains(bad[0].Detail, want) {
 			t.Errorf("%.60q: %v, expected %q", text, bad, want)
 		}
 	}
-	for _, line := range []string{"a\nBcc: x@example.org", "a\r\nb", "a\u2028b", "a\x00b"} {
+	for _, line := range []string{"a\nBcc: x@example.org", "a\r\nb", "a\u2028b", "a\x00b", "pay \u202egnp.exe", "\u2066a\u2069", "a\u0085b"} {
 		if bad := template.CheckPhrases(template.Phrases{Subject: line}); len(bad) != 1 || bad[0].Field != "subject" {
 			t.Errorf("%q: %v", line, bad)
 		}

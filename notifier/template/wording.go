@@ -51,6 +51,15 @@ func (p part) write(f fields) (string, error) {
 	return written, err
 }
 
+// Unwritable means that a campaign's own words make no mail for this guest:
+// they say nothing in a case that its writer did not think of.
+type Unwritable Refused
+
+func (u Unwritable) Error() string { return u.Field + " of the campaign: " + u.Detail }
+
+// Unwrap tells that trying again is of no use.
+func (u Unwritable) Unwrap() error { return &notice.Impossible{Reason: "no-words-for-this-guest"} }
+
 // campaign writes the words of one.
 func (f *fields) campaign() error {
 	for _, p := range (Phrases{Subject: f.Subject, Body: f.Body}).parts() {
@@ -59,7 +68,7 @@ func (f *fields) campaign() error {
 		}
 		written, err := p.write(*f)
 		if err != nil {
-			return fmt.Errorf("%s of a campaign: %w", p.name, err)
+			return Unwritable{Field: p.name, Detail: err.Error()}
 		}
 		if p.line {
 			f.Subject = written
