@@ -7,7 +7,8 @@ import (
 	"github.com/turnout-events/turnout/notifier/pgstore"
 )
 
-// A killed process has at most this much sent and not recorded.
+// A killed process has at most this much sent and not recorded, and what went
+// while that was being written.
 const (
 	recordEvery = 20 * time.Millisecond
 	recordMost  = 50
@@ -15,14 +16,20 @@ const (
 
 // record writes results in batches until the channel is closed and empty.
 func (d *deliverer) record(ctx context.Context) {
+	gather(d.results, func(batch []finished) { d.flush(ctx, batch) })
+}
+
+// gather hands over what comes, at most recordEvery or recordMost results after
+// the first of a batch. The batch is flush's until it returns.
+func gather(results <-chan finished, flush func([]finished)) {
 	var pending []finished
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	for {
 		select {
-		case r, open := <-d.results:
+		case r, open := <-results:
 			if !open {
-				d.flush(ctx, pending)
+				flush(pending)
 				return
 			}
 			if len(pending) == 0 {
@@ -33,8 +40,8 @@ func (d *deliverer) record(ctx context.Context) {
 			}
 		case <-timer.C:
 		}
-		pending = d.takeQueued(pending)
-		d.flush(ctx, pending)
+		pending = takeQueued(results, pending)
+		flush(pending)
 		pending = pending[:0]
 		timer.Stop()
 	}
@@ -42,10 +49,10 @@ func (d *deliverer) record(ctx context.Context) {
 
 // takeQueued adds what piled up while the last batch was written: when the
 // store is slower than the mail server, the batches grow instead of the queue.
-func (d *deliverer) takeQueued(pending []finished) []finished {
+func takeQueued(results <-chan finished, pending []finished) []finished {
 	for {
 		select {
-		case r, open := <-d.results:
+		case r, open := <-results:
 			if !open {
 				return pending
 			}
