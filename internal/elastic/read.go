@@ -65,9 +65,9 @@ func (c *Client) Get(ctx context.Context, index, id string) (Doc, error) {
 // Search runs a body of the query DSL (anything encoding/json takes) on an alias or index; an empty one for a body with
 // a point in time. Failed shards are an error, not a shorter result.
 func (c *Client) Search(ctx context.Context, index string, body any) (SearchResult, error) {
-	encoded, err := json.Marshal(body)
+	encoded, err := encode(body)
 	if err != nil {
-		return SearchResult{}, fmt.Errorf("encode search: %w", err)
+		return SearchResult{}, err
 	}
 	no := false
 	r := esapi.SearchRequest{Body: bytes.NewReader(encoded), AllowPartialSearchResults: &no}

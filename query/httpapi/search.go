@@ -2,12 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
@@ -19,6 +19,24 @@ const maxRadius = 20_040
 
 var searchParams = []string{"q", "in", "prefix", "near", "radius", "bbox", "from", "to", "time_zone", "category", "tag", "city",
 	"country", "online", "status", "past", "available", "sort", "limit", "cursor"}
+
+const keepSearch = "public, max-age=1"
+
+// kept answers a search from memory before anything is made of its parameters:
+// what is there was answered to the same words a moment ago, and it is the same
+// for everybody.
+func (a *API) kept(next gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.GetHeader(HeaderMinVersion) == "" {
+			if answer, ok := a.Cache.Kept(reader.Asked{Route: routeSearch, Query: c.Request.URL.RawQuery}); ok {
+				c.Header("Cache-Control", keepSearch)
+				a.answer(c, func(c *gin.Context) error { return sendJSON(c, answer.ETag, answer.Body) })
+				return
+			}
+		}
+		next(c)
+	}
+}
 
 // searchEvents answers GET /v1/events.
 func (a *API) searchEvents(c *gin.Context) error {
@@ -108,34 +126,34 @@ func (a *API) search(c *gin.Context, q reader.Search, cursor string, public bool
 	if err != nil {
 		return err
 	}
-	load := func(ctx context.Context) ([]byte, error) {
+	load := func(ctx context.Context) (reader.Answer, error) {
 		page, err := a.Stores.Search(ctx, q, cursor, a.Now())
 		if err != nil {
-			return nil, err
+			return reader.Answer{}, err
 		}
-		return pageJSON(page)
+		return answerOf(pageJSON(page)), nil
 	}
-	var body []byte
+	var answer reader.Answer
 	switch {
 	case want.Version > 0:
 		c.Header("Cache-Control", "private, no-cache")
 		if err = a.Stores.Visible(ctx, document.Listings, want); err == nil {
-			body, err = load(ctx)
+			answer, err = load(ctx)
 		}
 	case public:
-		c.Header("Cache-Control", "public, max-age=1")
-		body, err = a.Cache.Get(ctx, c.Request.URL.RawQuery, load)
+		c.Header("Cache-Control", keepSearch)
+		answer, err = a.Cache.Get(ctx, reader.Asked{Route: routeSearch, Query: c.Request.URL.RawQuery}, load)
 	default:
 		c.Header("Cache-Control", "private, no-cache")
-		body, err = load(ctx)
+		answer, err = load(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, etagOf(body), body)
+	return sendJSON(c, answer.ETag, answer.Body)
 }
 
-func pageJSON(p reader.Page) ([]byte, error) {
+func pageJSON(p reader.Page) []byte {
 	size := 4096 // the facets
 	for _, f := range p.Items {
 		size += len(f.Raw) + 320 // its seats, version and distance
@@ -158,10 +176,26 @@ func pageJSON(p reader.Page) ([]byte, error) {
 	out = strconv.AppendInt(out, p.Total, 10)
 	out = append(out, `,"fuzzy":`...)
 	out = strconv.AppendBool(out, p.Fuzzy)
-	facets, err := json.Marshal(p.Facets)
-	if err != nil {
-		return nil, err
+	out = append(out, `,"facets":{`...)
+	for i, f := range p.Facets {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = facetJSON(out, f)
 	}
-	out = append(out, `,"facets":`...)
-	return append(append(out, facets...), '}'), nil
+	return append(out, "}}"...)
+}
+
+func facetJSON(out []byte, f reader.Facet) []byte {
+	out = strconv.AppendQuote(out, f.Name)
+	out = append(out, ":{"...)
+	for i, c := range f.Counts {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out, _ = jsontext.AppendQuote(out, c.Value) // what is no UTF-8 is replaced, as encoding/json does it
+		out = append(out, ':')
+		out = strconv.AppendInt(out, c.Events, 10)
+	}
+	return append(out, '}')
 }

@@ -37,16 +37,16 @@ func (a *API) suggest(c *gin.Context) error {
 		return err
 	}
 	c.Header("Cache-Control", "public, max-age=5")
-	body, err := a.Cache.Get(c.Request.Context(), "suggest?"+c.Request.URL.RawQuery, func(ctx context.Context) ([]byte, error) {
+	answer, err := a.Cache.Get(c.Request.Context(), reader.Asked{Route: routeSuggest, Query: c.Request.URL.RawQuery}, func(ctx context.Context) (reader.Answer, error) {
 		page, err := a.Stores.Search(ctx, q, "", a.Now())
 		if err != nil {
-			return nil, err
+			return reader.Answer{}, err
 		}
 		out := list[suggestion]{Items: make([]suggestion, 0, len(page.Items))}
 		for _, f := range page.Items {
 			e, err := f.Event()
 			if err != nil {
-				return nil, err
+				return reader.Answer{}, err
 			}
 			s := suggestion{ID: e.ID, Slug: e.Slug, Title: e.Title, StartsAt: e.StartsAt}
 			if e.Venue != nil {
@@ -54,12 +54,13 @@ func (a *API) suggest(c *gin.Context) error {
 			}
 			out.Items = append(out.Items, s)
 		}
-		return json.Marshal(out)
+		body, err := json.Marshal(out)
+		return answerOf(body), err
 	})
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, etagOf(body), body)
+	return sendJSON(c, answer.ETag, answer.Body)
 }
 
 // series answers GET /v1/series/{id}: the events of a repetition, in order.
@@ -97,6 +98,5 @@ func (a *API) page(c *gin.Context, q reader.Search, cursor string) (reader.Page,
 	if err != nil {
 		return page, nil, err
 	}
-	body, err := pageJSON(page)
-	return page, body, err
+	return page, pageJSON(page), nil
 }

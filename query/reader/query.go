@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -210,16 +211,17 @@ func (s Search) order() []any {
 	}
 }
 
-// facets counts the whole result, by value; no country counts under "".
-func facets() object {
-	terms := func(field string, size int) object { return object{"terms": object{"field": field, "size": size}} }
-	country := object{"terms": object{"field": "country", "size": 300, "missing": ""}}
-	return object{
-		"category": terms("category", 100), "tag": terms("tags", 100), "city": terms("city", 100), "country": country,
-		"month": object{"date_histogram": object{
-			"field": "starts_at", "calendar_interval": "month", "format": "yyyy-MM", "min_doc_count": 1}},
-	}
-}
+// facetNames are the aggregations of facets, in the order of an answer.
+var facetNames = [...]string{"category", "city", "country", "month", "tag"}
+
+// facets counts the whole result, by value; no country counts under "". It is
+// the same each time, so it is written once.
+const facets = `{"category":{"terms":{"field":"category","size":100}},"tag":{"terms":{"field":"tags","size":100}},` +
+	`"city":{"terms":{"field":"city","size":100}},"country":{"terms":{"field":"country","size":300,"missing":""}},` +
+	`"month":{"date_histogram":{"field":"starts_at","calendar_interval":"month","format":"yyyy-MM","min_doc_count":1}}}`
+
+// fields of a listing document that make an answer.
+const fields = `["event","seats","version"]`
 
 // body is the whole request. It asks for one more than the page, to know whether
 // there is a next one.
@@ -234,7 +236,7 @@ func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 	}
 	body := object{
 		"size": s.Limit + 1, "track_total_hits": true, "query": object{"bool": query},
-		"sort": s.order(), "aggs": facets(), "_source": []string{"event", "seats", "version"},
+		"sort": s.order(), "aggs": json.RawMessage(facets), "_source": json.RawMessage(fields),
 	}
 	if s.Lean {
 		delete(body, "aggs")

@@ -4,23 +4,36 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/jsonwalk"
 )
 
 // Page is an answer to a search.
 type Page struct {
 	Items      []Found
 	Total      int64
-	Facets     map[string]map[string]int64
+	Facets     []Facet // by name
 	Fuzzy      bool
 	NextCursor string
+}
+
+// Facet counts the events of a whole result by what they have in a field.
+type Facet struct {
+	Name   string
+	Counts []Count // by value
+}
+
+// Count is how many events have a value.
+type Count struct {
+	Value  string
+	Events int64
 }
 
 // Found is an event in a page; Raw is contract.Event as it came.
@@ -99,7 +112,7 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 		p.Items = append(p.Items, found)
 	}
 	var err error
-	if p.Facets, err = countsOf(r.Aggregations); err != nil {
+	if p.Facets, err = facetsOf(r.Aggregations); err != nil {
 		return p, err
 	}
 	if len(hits) < len(r.Hits) {
@@ -112,69 +125,85 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 // foundOf takes a listing document apart; its event goes on as it is.
 func foundOf(hit elastic.Hit) Found {
 	found := Found{ID: hit.ID}
-	gjson.ParseBytes(hit.Source).ForEach(func(key, v gjson.Result) bool {
-		switch key.Str {
+	w := jsonwalk.Of(hit.Source)
+	w.Object(func(name []byte) {
+		switch string(name) {
 		case "event":
-			found.Raw = json.RawMessage(v.Raw)
+			found.Raw = w.Value()
 		case "seats":
-			found.Seats = seatsIn(v)
+			found.Seats = seatsIn(w)
 		case "version":
-			found.Version = v.Int()
+			found.Version = w.Int()
 		}
-		return true
 	})
 	return found
 }
 
 // seatsIn reads contract.Counters; a name that is new there must be added here,
 // which a test tells.
-func seatsIn(seats gjson.Result) contract.Counters {
-	var c contract.Counters
-	seats.ForEach(func(key, v gjson.Result) bool {
-		n := int(v.Int())
-		switch key.Str {
+func seatsIn(w *jsonwalk.Walk) (c contract.Counters) {
+	w.Object(func(name []byte) {
+		switch string(name) {
 		case "capacity":
-			if v.Type == gjson.Number {
+			if !w.Null() {
+				n := int(w.Int())
 				c.Capacity = &n
 			}
 		case "going":
-			c.Going = n
+			c.Going = int(w.Int())
 		case "maybe":
-			c.Maybe = n
+			c.Maybe = int(w.Int())
 		case "waitlisted":
-			c.Waitlisted = n
+			c.Waitlisted = int(w.Int())
 		case "held":
-			c.Held = n
+			c.Held = int(w.Int())
 		case "checked_in":
-			c.CheckedIn = n
+			c.CheckedIn = int(w.Int())
 		}
-		return true
 	})
 	return c
 }
 
-func countsOf(aggregations map[string]json.RawMessage) (map[string]map[string]int64, error) {
-	out := map[string]map[string]int64{"category": {}, "tag": {}, "city": {}, "country": {}, "month": {}}
-	for name, raw := range aggregations {
-		var agg struct {
-			Buckets []struct {
-				Key    any    `json:"key"`
-				String string `json:"key_as_string"`
-				Count  int64  `json:"doc_count"`
-			} `json:"buckets"`
-		}
-		if err := json.Unmarshal(raw, &agg); err != nil {
-			return nil, fmt.Errorf("facet %s: %w", name, err)
-		}
-		counts := make(map[string]int64, len(agg.Buckets))
-		for _, b := range agg.Buckets {
-			key, ok := b.Key.(string)
-			if !ok {
-				key = b.String
+// facetsOf reads the buckets of every facet; one that was not asked for is empty.
+func facetsOf(aggregations map[string]json.RawMessage) ([]Facet, error) {
+	out := make([]Facet, 0, len(facetNames))
+	for _, name := range facetNames {
+		f := Facet{Name: name}
+		if raw, ok := aggregations[name]; ok {
+			if f.Counts, ok = bucketsOf(raw); !ok {
+				return nil, fmt.Errorf("facet %s is not read: %.200s", name, raw)
 			}
-			counts[key] = b.Count
 		}
-		out[name] = counts
+		out = append(out, f)
 	}
 	return out, nil
+}
+
+func bucketsOf(aggregation []byte) (counts []Count, ok bool) {
+	w := jsonwalk.Of(aggregation)
+	w.Object(func(name []byte) {
+		if string(name) == "buckets" {
+			w.Array(func() { counts = append(counts, countOf(w)) })
+		}
+	})
+	// By value, whatever their order: the answer's ETag must not depend on which shard came first.
+	slices.SortFunc(counts, func(a, b Count) int { return strings.Compare(a.Value, b.Value) })
+	return counts, !w.Bad()
+}
+
+// countOf reads a bucket; a month's key is a number, and its name beside it.
+func countOf(w *jsonwalk.Walk) (c Count) {
+	w.Object(func(name []byte) {
+		switch string(name) {
+		case "key":
+			if w.Is('"') {
+				c.Value = w.Text()
+			}
+		case "key_as_string":
+			c.Value = w.Text()
+		case "doc_count":
+			c.Events = w.Int()
+		}
+	})
+	return c
 }
