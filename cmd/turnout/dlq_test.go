@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -90,9 +92,30 @@ func TestDeadLettersOfTheNotifier(t *testing.T) {
 	if err := sys.showNotice(t.Context(), said, notice); err != nil || !strings.Contains(said.String(), "given up") {
 		t.Errorf("%v, %s", err, said)
 	}
+	var guest string
+	if err := pool.QueryRow(t.Context(), `SELECT rsvp_id FROM notifier.notification WHERE id = $1`, notice).Scan(&guest); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{notice}, {guest}, {"--dead"}} {
+		text, failed := w.program(t, append([]string{"explain"}, args...)...)
+		for _, want := range []string{notice + "  confirmation by mail: dead", "why        answered", "cause      rsvp.confirmed.v1, version", "of event " + event,
+			"guest      RSVP " + guest, "3 attempts: smtp 550"} {
+			if failed != nil || !strings.Contains(text, want) {
+				t.Errorf("explain %v: %v, does not say %q:\n%s", args, failed, want, text)
+			}
+		}
+		if strings.Contains(text, "@example.net") {
+			t.Errorf("an address is named:\n%s", text)
+		}
+	}
 	other, err := id.New()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"explain", other}, {"explain"}, {"explain", "1 OR 1=1"}, {"explain", "--dead", notice}} {
+		if text, failed := w.program(t, args...); failed == nil {
+			t.Errorf("%v: %s", args, text)
+		}
 	}
 	if err := sys.resendNotices(t.Context(), said, other); err == nil {
 		t.Error("what does not exist was sent again")
@@ -102,4 +125,21 @@ func TestDeadLettersOfTheNotifier(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.mail.arrived(t, "gone@example.net", "Dead letters")
+	testkit.Eventually(t, 20*time.Second, 100*time.Millisecond, func() error {
+		text, err := w.program(t, "explain", notice)
+		if err == nil && (!strings.Contains(text, "confirmation by mail: sent") || !strings.Contains(text, "after it was due")) {
+			err = errors.New(text)
+		}
+		return err
+	})
+}
+
+// program runs this binary as the program, in the world's environment, and
+// gives what it wrote to its standard output.
+func (w *world) program(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...) //nolint:gosec // ourselves
+	cmd.Env = append(append(os.Environ(), w.environ()...), asMain+"=1")
+	out, err := cmd.Output()
+	return string(out), err
 }
