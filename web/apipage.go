@@ -21,11 +21,12 @@ type docsGroup struct {
 }
 
 type docsOperation struct {
-	ID, Method, Path, Summary, About string
-	Auth                             []string
-	Parameters                       []docsParameter
-	Body                             *docsBody
-	Answers                          []docsAnswer
+	ID, Method, Path, Summary string
+	About                     []string // paragraphs
+	Auth                      []string
+	Parameters                []docsParameter
+	Body                      *docsBody
+	Answers                   []docsAnswer
 }
 
 type docsParameter struct {
@@ -65,7 +66,7 @@ type docsShape struct {
 }
 
 func (d *apidoc) view() docsPage {
-	page := docsPage{Title: "The API", Intro: strings.Split(strings.TrimSpace(d.root.get("info").str("description")), "\n\n")}
+	page := docsPage{Title: "The API", Intro: paragraphs(d.root.get("info").str("description"))}
 	for _, tag := range d.root.get("tags").list() {
 		name := tag.str("name")
 		g := docsGroup{Name: name, ID: "group-" + strings.ToLower(strings.ReplaceAll(name, " ", "-")), About: tag.str("description")}
@@ -86,7 +87,7 @@ func (d *apidoc) view() docsPage {
 }
 
 func (d *apidoc) operation(method, path string, n node) docsOperation {
-	o := docsOperation{ID: n.str("operationId"), Method: method, Path: path, Summary: n.str("summary"), About: n.str("description"), Auth: authOf(n.get("security"))}
+	o := docsOperation{ID: n.str("operationId"), Method: method, Path: path, Summary: n.str("summary"), About: paragraphs(n.str("description")), Auth: authOf(n.get("security"))}
 	for _, p := range n.get("parameters").list() {
 		p = d.follow(p)
 		shape := d.shape(p.get("schema"))
@@ -200,6 +201,14 @@ var (
 	codeMark = regexp.MustCompile("`([^`]+)`")
 	boldMark = regexp.MustCompile(`\*\*([^*]+)\*\*`)
 )
+
+// paragraphs are what empty lines part; none of an empty text.
+func paragraphs(text string) []string {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n\n")
+}
 
 // marked shows the two marks that descriptions use, code and bold.
 func marked(s string) template.HTML {
