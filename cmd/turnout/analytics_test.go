@@ -74,6 +74,35 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 	}
 }
 
+// While answers and mail go on, the two counts are of two moments: only a
+// difference that stays the same is one.
+func TestAFigureThatMovesIsNoFinding(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	seen := map[string]time.Time{}
+	look := func(after time.Duration, differ ...string) []string {
+		return (&analyticsReport{Differ: differ}).stood(seen, began.Add(after), 10*time.Second)
+	}
+	for _, at := range []struct {
+		after  time.Duration
+		differ []string
+		want   []string
+	}{
+		{0, []string{"lost: 1, 2", "mail: 47, 50"}, nil},
+		{5 * time.Second, []string{"lost: 1, 2", "mail: 52, 53", "late: 3, 4"}, nil},
+		{10 * time.Second, []string{"lost: 1, 2", "mail: 60, 61"}, []string{"lost: 1, 2"}},
+		{15 * time.Second, []string{"lost: 1, 2", "late: 3, 4"}, []string{"lost: 1, 2"}}, // late was right in between
+		{25 * time.Second, []string{"late: 3, 4"}, []string{"late: 3, 4"}},
+	} {
+		if got := look(at.after, at.differ...); !slices.Equal(got, at.want) {
+			t.Errorf("after %s: %q, want %q", at.after, got, at.want)
+		}
+	}
+	if got := (&analyticsReport{Differ: []string{"new"}}).stood(seen, began, 0); len(got) != 1 {
+		t.Errorf("who does not wait sees every difference: %q", got)
+	}
+}
+
 // mailIsCounted: what the notifier sent shows in the event's figures.
 func (w *world) mailIsCounted(event string) {
 	w.t.Helper()

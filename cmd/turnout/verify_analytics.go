@@ -75,6 +75,9 @@ func verifyAnalytics(ctx context.Context, args []string, stdout, stderr io.Write
 		for _, d := range report.Differ {
 			_, _ = fmt.Fprintln(stdout, "  "+d)
 		}
+		if report.Moving > 0 {
+			_, _ = fmt.Fprintf(stdout, "%d more move while they are compared: ask again when less is going on, or with a longer -wait\n", report.Moving)
+		}
 	}
 	if err == nil && len(report.Differ) > 0 {
 		err = errDiffers
@@ -88,6 +91,33 @@ type analyticsReport struct {
 	Days          int      `json:"days"`
 	Figures       int      `json:"figures"`
 	Differ        []string `json:"differ"`
+	Moving        int      `json:"moving"` // differed, and changed between two looks: nothing is said of them
+}
+
+// analyticsStands is how long a difference has to stay the same to the letter
+// to be one. While answers are taken or mail goes out the two counts are of two
+// moments, and a figure that moves differs by what came between them.
+const analyticsStands = 10 * time.Second
+
+// stood gives the differences that have been the same for a time. seen, of
+// earlier looks, says since when; what is no difference any more leaves it.
+func (r *analyticsReport) stood(seen map[string]time.Time, now time.Time, long time.Duration) []string {
+	out, present := []string{}, map[string]bool{}
+	for _, d := range r.Differ {
+		present[d] = true
+		if _, known := seen[d]; !known {
+			seen[d] = now
+		}
+		if now.Sub(seen[d]) >= long {
+			out = append(out, d)
+		}
+	}
+	for d := range seen {
+		if !present[d] {
+			delete(seen, d)
+		}
+	}
+	return out
 }
 
 // flowKey is an organization and an event or a day of it; "" for the whole.
@@ -113,12 +143,19 @@ func compareAnalytics(ctx context.Context, s settings, wait time.Duration, log *
 	defer func() { _ = rd.Close() }()
 	stores := reader.NewStores(es, rd, log)
 	var report *analyticsReport
+	seen := map[string]time.Time{}
 	for until := time.Now().Add(wait); ; {
 		if err := errors.Join(es.Refresh(ctx, document.Facts), es.Refresh(ctx, document.Outcomes)); err != nil {
 			return nil, err
 		}
-		if report, err = compareOnce(ctx, pool, stores); err != nil || len(report.Differ) == 0 || time.Now().After(until) {
+		if report, err = compareOnce(ctx, pool, stores); err != nil || len(report.Differ) == 0 {
 			return report, err
+		}
+		now := time.Now()
+		stood := report.stood(seen, now, min(wait, analyticsStands))
+		if now.After(until) {
+			report.Moving, report.Differ = len(report.Differ)-len(stood), stood
+			return report, nil
 		}
 		select { // the facts may be behind
 		case <-time.After(time.Second):
