@@ -14,11 +14,10 @@ import (
 	"slices"
 )
 
-// Topics, without the namespace before them.
+// Topics, without the namespace before them. "campaigns" is reserved (docs/adr/0012-campaigns-are-no-messages-yet.md).
 const (
 	TopicRegistrations = "registrations" // keyed by event id
 	TopicOrganizations = "organizations" // keyed by organization id
-	TopicCampaigns     = "campaigns"
 	TopicNotifications = "notifications" // keyed by notification id
 )
 
