@@ -140,36 +140,6 @@ func (s *Server) Send(ctx context.Context, l *Letter) error {
 	}
 }
 
-// The stages of a letter's conversation. From stageData on the server may have
-// enough of it to take it.
-const (
-	stageMail = iota
-	stageRcpt
-	stageAsk
-	stageData
-	stageDone
-)
-
-func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
-	if err := c.UpdateDeadline(s.timeout); err != nil {
-		return stageMail, err
-	}
-	if err := c.Mail(l.From); err != nil {
-		return stageMail, err
-	}
-	if err := c.Rcpt(l.To); err != nil {
-		return stageRcpt, err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return stageAsk, err
-	}
-	if _, err := w.Write(l.Raw); err != nil {
-		return stageData, err
-	}
-	return stageDone, w.Close() // sends the final dot and reads the answer
-}
-
 // refusal keeps the codes of a reply; its text stays out, because servers put
 // the address into it. Nil: it was not a reply, or the server's good-bye (421),
 // which is no opinion on the letter.
