@@ -28,6 +28,7 @@ type hooks struct {
 	clock  clockwork.Clock
 	log    *slog.Logger
 	wake   chan struct{}
+	rests  resting
 }
 
 const (
@@ -73,7 +74,8 @@ func (h *hooks) run(ctx context.Context) error {
 
 // round posts what is due, once, and returns how many there were.
 func (h *hooks) round(ctx context.Context) (int, error) {
-	claimed, err := h.store.ClaimHooks(ctx, h.clock.Now().UTC(), hookLease, hookClaim)
+	now := h.clock.Now().UTC()
+	claimed, err := h.store.ClaimHooks(ctx, now, hookLease, hookClaim, h.rests.all(now))
 	if err != nil {
 		return 0, err
 	}
@@ -98,12 +100,21 @@ func (h *hooks) round(ctx context.Context) (int, error) {
 
 func (h *hooks) post(ctx context.Context, w pgstore.Webhook, d pgstore.HookDelivery) error {
 	now := h.clock.Now().UTC()
+	if h.rests.has(w.ID, now) { // since it was claimed
+		if d.State = string(notice.Planned); d.Attempts > 0 {
+			d.State = string(notice.Failed)
+		}
+		_, err := h.store.RecordHook(ctx, d)
+		return err
+	}
+	began := time.Now() // not of the clock: how long it takes is no matter of what time it is
 	secrets, err := h.secrets(w, now)
 	if err == nil {
 		err = h.client.Send(ctx, webhook.Post{
 			URL: w.URL, ID: (&contract.Envelope{Subject: d.EventID, Version: d.Version}).ID(), Sequence: d.Version, Body: d.Body, Secrets: secrets,
 		}, now)
 	}
+	h.rests.took(w.ID, time.Since(began), now)
 	d.Attempts++
 	switch {
 	case err == nil:

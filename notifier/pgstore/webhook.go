@@ -163,14 +163,14 @@ func (t *Tx) AddDeliveries(ctx context.Context, deliveries []HookDelivery) error
 }
 
 // ClaimHooks takes due posts, those of an event in their order as far as they
-// are due together.
-func (s *Store) ClaimHooks(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]HookDelivery, error) {
+// are due together; none of the webhooks in without.
+func (s *Store) ClaimHooks(ctx context.Context, now time.Time, lease time.Duration, limit int, without []string) ([]HookDelivery, error) {
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
-			SELECT id FROM notifier.webhook_delivery WHERE state IN ('planned', 'failed') AND next_at <= $1
+			SELECT id FROM notifier.webhook_delivery WHERE state IN ('planned', 'failed') AND next_at <= $1 AND webhook_id <> ALL($4::uuid[])
 			ORDER BY next_at, version LIMIT $3 FOR UPDATE SKIP LOCKED)
 		UPDATE notifier.webhook_delivery d SET state = 'claimed', fence = d.fence + 1, lease_until = $2
-		FROM due WHERE d.id = due.id RETURNING `+deliveryColumns, now, now.Add(lease), limit)
+		FROM due WHERE d.id = due.id RETURNING `+deliveryColumns, now, now.Add(lease), limit, without)
 	if err != nil {
 		return nil, fmt.Errorf("claim webhook posts: %w", err)
 	}
