@@ -193,7 +193,7 @@ func (w *world) event(title string, in time.Duration, more map[string]any) (id, 
 
 // postbox is an SMTP server that keeps its own ledger of what it took.
 type postbox struct {
-	addr string
+	addr    string
 	mu      sync.Mutex
 	got     []letter
 	refused string // an address that does not exist

@@ -37,7 +37,7 @@ func unquoted(name []byte) (s string) {
 // Whatever is JSON is read as encoding/json reads it, taken or left; nothing makes a walk fall over or go on for ever.
 func FuzzWalk(f *testing.F) {
 	for _, seed := range []string{``, `{}`, `[]`, ` [ ] `, `{"a":[1,-2.5e3,true,null,"x\\\"y]"],"b\u0061":{"c":{}}}`, `{"a"}`, `{"a":}`, `[,]`, `[1,]`,
-		`{"a":1,}`, `"\"`, `"a`, `[[[`, `{"a":1 "b":2}`, "\t{\r\n\"a\" : [ 1 , 2 ] }", `]`, `:`, `[1}`, `["`+strings.Repeat(`long \\\" `, 9)+`"]`, strings.Repeat(`[`, 5000)} {
+		`{"a":1,}`, `"\"`, `"a`, `[[[`, `{"a":1 "b":2}`, "\t{\r\n\"a\" : [ 1 , 2 ] }", `]`, `:`, `[1}`, `["` + strings.Repeat(`long \\\" `, 9) + `"]`, strings.Repeat(`[`, 5000)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
