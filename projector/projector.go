@@ -108,7 +108,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Projector, error) {
 		{guestlist.Group, contract.TopicRegistrations, document.GuestList, guests,
 			guestlist.New(es, deps.Keys, guests.Each, trackers[guestlist.Group].Applied, log).Handle},
 		{analytics.Group, contract.TopicRegistrations, document.Facts, facts,
-			analytics.New(es, facts.Each, trackers[analytics.Group].Applied).Handle},
+			analytics.New(es, facts.Each, trackers[analytics.Group].Applied, feed.NewMarks(deps.Redis, analytics.Group).RaiseFeed).Handle},
 		{access.Group, contract.TopicOrganizations, document.Access, orgs, roles.Handle},
 		{outcomes.Group, contract.TopicNotifications, document.Outcomes, mails, outcomes.New(es, mails.Each).Handle},
 	}

@@ -60,7 +60,7 @@ func open(t *testing.T, keys guestlist.Keys) *stores {
 		handlers: map[string]kafkabus.Handler{
 			listing.Group:      listing.New(es, alias(document.Listings), tracker(listing.Group), log).Handle,
 			guestlist.Group:    guestlist.New(es, keys, alias(document.GuestList), tracker(guestlist.Group), log).Handle,
-			analytics.Group:    analytics.New(es, alias(document.Facts), tracker(analytics.Group)).Handle,
+			analytics.Group:    analytics.New(es, alias(document.Facts), tracker(analytics.Group), nil).Handle,
 			availability.Group: availability.New(rd, tracker(availability.Group)).Handle,
 		},
 		access: access.New(rd, es, alias(document.Access)).Handle,

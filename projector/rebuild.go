@@ -15,13 +15,9 @@ import (
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/kafkabus"
-	"github.com/turnout-events/turnout/projector/access"
 	"github.com/turnout-events/turnout/projector/analytics"
 	"github.com/turnout-events/turnout/projector/availability"
 	"github.com/turnout-events/turnout/projector/feed"
-	"github.com/turnout-events/turnout/projector/guestlist"
-	"github.com/turnout-events/turnout/projector/listing"
-	"github.com/turnout-events/turnout/projector/outcomes"
 )
 
 // Rebuildable are the read stores, in the order of `turnout rebuild all`.
@@ -138,6 +134,11 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 		return report, err
 	}
 	if len(live) > 0 { // else somebody deleted it: that is what this is for, and there is nothing to compare with
+		if store == document.Facts {
+			if err := errors.Join(es.Refresh(ctx, store), analytics.KeepLate(ctx, es, store, next)); err != nil {
+				return report, err
+			}
+		}
 		if err := errors.Join(es.Refresh(ctx, store), es.Refresh(ctx, next)); err != nil {
 			return report, err
 		}
@@ -150,24 +151,6 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 	}
 	report.Took = time.Since(began)
 	return report, r.forget(ctx, store, append(slices.Clone(report.Previous), index))
-}
-
-// handler writes to one alias only and sets no marks.
-func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
-	d := r.Deps
-	to := feed.To(alias)
-	switch store {
-	case document.Listings:
-		return listing.New(d.Elastic, to, nothing, d.Log).Handle
-	case document.GuestList:
-		return guestlist.New(d.Elastic, d.Keys, to, nothing, d.Log).Handle
-	case document.Facts:
-		return analytics.New(d.Elastic, to, nothing).Handle
-	case document.Outcomes:
-		return outcomes.New(d.Elastic, to).Handle
-	default:
-		return access.New(d.Redis, d.Elastic, to).Handle
-	}
 }
 
 func topicOf(store string) string {

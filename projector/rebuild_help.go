@@ -14,9 +14,12 @@ import (
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/access"
+	"github.com/turnout-events/turnout/projector/analytics"
 	"github.com/turnout-events/turnout/projector/availability"
 	"github.com/turnout-events/turnout/projector/feed"
+	"github.com/turnout-events/turnout/projector/guestlist"
 	"github.com/turnout-events/turnout/projector/listing"
+	"github.com/turnout-events/turnout/projector/outcomes"
 )
 
 func versionOf(source json.RawMessage) int64 {
@@ -209,4 +212,22 @@ func (r *Rebuilder) rebuildSeats(ctx context.Context, j *journal) (Report, error
 	err := r.replay(ctx, contract.TopicOrganizations, roles.Handle, &report, j)
 	report.Took = time.Since(began)
 	return report, err
+}
+
+// handler writes to one alias only and sets no marks.
+func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
+	d := r.Deps
+	to := feed.To(alias)
+	switch store {
+	case document.Listings:
+		return listing.New(d.Elastic, to, nothing, d.Log).Handle
+	case document.GuestList:
+		return guestlist.New(d.Elastic, d.Keys, to, nothing, d.Log).Handle
+	case document.Facts:
+		return analytics.New(d.Elastic, to, nothing, nil).Handle
+	case document.Outcomes:
+		return outcomes.New(d.Elastic, to).Handle
+	default:
+		return access.New(d.Redis, d.Elastic, to).Handle
+	}
 }

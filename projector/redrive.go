@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/kafkabus"
+	"github.com/turnout-events/turnout/projector/analytics"
 )
 
 // Groups are the projectors' consumer groups.
@@ -27,7 +30,18 @@ func (p *Projector) Redrive(ctx context.Context, letter kafkabus.DeadLetter) err
 	if i < 0 {
 		return fmt.Errorf("the projectors have no group %q", letter.Group)
 	}
-	err := p.groups[i].handle(ctx, []*message.Message{letter.Message})
+	g, m := p.groups[i], letter.Message
+	if g.targets != nil {
+		g.targets.Refresh(ctx) // nobody watches here for a rebuild
+	}
+	if g.name == analytics.Group {
+		// The readers of the feed of changes are past its place.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, document.LateWithin)
+		defer cancel()
+		m = analytics.Late(m, time.Now())
+	}
+	err := g.handle(ctx, []*message.Message{m})
 	var rejected *kafkabus.Rejected
 	if errors.As(err, &rejected) {
 		return fmt.Errorf("rejected again: %w", rejected.Reasons[0])

@@ -64,5 +64,19 @@ func (f Fact) Line() ([]byte, error) {
 	return line.Bytes(), nil
 }
 
+// LateLane stands where the partition of a fact was that was written when others
+// behind it in its partition could be read already: of a dead letter that was
+// redriven. Its Offset is the time of the writing, Unix in nanoseconds: who
+// follows the feed of changes finds it there.
+const LateLane int32 = -1
+
+// LateAfter is the age from which the feed of changes gives late facts. Until
+// then one that was written before may still become visible: a writing has
+// LateWithin for it, the rest is for clocks that differ.
+const (
+	LateAfter  = 15 * time.Second
+	LateWithin = 5 * time.Second
+)
+
 // FactID is the document's id and the message's: event@version.
 func FactID(event string, version int64) string { return event + "@" + strconv.FormatInt(version, 10) }

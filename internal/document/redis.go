@@ -17,6 +17,7 @@ const (
 	KeyEvent        = "event"   // hash of an event: FieldVersion and FieldBody, a copy for when the search engine is away
 	KeySlug         = "slug"    // string: the event of a slug
 	KeySentinel     = "sentinel"
+	KeyFeed         = "feed"    // hash: partition of the registrations → offset up to which the facts may be read in order
 	KeyRebuild      = "rebuild" // string of a store: how far its last rebuild is
 	KeyFilling      = "filling" // of an index: a projector fills it anew; expires
 	// ChannelAvailability is the pub/sub channel on which the projector's script
@@ -66,9 +67,9 @@ func (a Availability) Append(out []byte) []byte {
 		}
 		out = strconv.AppendInt(out, int64(*n), 10)
 	}
-	out = append(out, `{"event_id":`...)
-	out = strconv.AppendQuote(out, a.EventID) // an id: nothing to escape
-	number(`,"capacity":`, a.Capacity)
+	out = append(out, `{"event_id":"`...)
+	out = append(out, a.EventID...) // an id: nothing to escape
+	number(`","capacity":`, a.Capacity)
 	number(`,"going":`, &a.Going)
 	number(`,"maybe":`, &a.Maybe)
 	number(`,"waitlisted":`, &a.Waitlisted)

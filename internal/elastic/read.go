@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"github.com/turnout-events/turnout/internal/jsonwalk"
 )
 
 // Doc is a document by id.
@@ -65,6 +67,12 @@ func (c *Client) Get(ctx context.Context, index, id string) (Doc, error) {
 // Search runs a body of the query DSL (anything encoding/json takes) on an alias or index; an empty one for a body with
 // a point in time. Failed shards are an error, not a shorter result.
 func (c *Client) Search(ctx context.Context, index string, body any) (SearchResult, error) {
+	return c.SearchWalk(ctx, index, body, nil)
+}
+
+// SearchWalk is Search which leaves the documents to read, one after the other as they are in the hits, while the answer
+// is gone through: their Source is empty then, and what read takes of them is part of the answer's bytes.
+func (c *Client) SearchWalk(ctx context.Context, index string, body any, read func(*jsonwalk.Walk)) (SearchResult, error) {
 	encoded, err := encode(body)
 	if err != nil {
 		return SearchResult{}, err
@@ -78,7 +86,7 @@ func (c *Client) Search(ctx context.Context, index string, body any) (SearchResu
 	if err := c.do(ctx, "search", r, &answer); err != nil {
 		return SearchResult{}, err
 	}
-	return searchResult(answer)
+	return searchResult(answer, read)
 }
 
 // Count counts the documents that match the query (nil: all) as of the last refresh.

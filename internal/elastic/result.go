@@ -30,8 +30,8 @@ var errAnswer = errors.New("answer is no search result")
 
 // searchResult takes an answer apart in one pass and without decoding what is in its documents, which are parts of body:
 // encoding/json, which reads every byte of them three times on the way to a json.RawMessage, was half of what a search
-// cost beside Elasticsearch's own work.
-func searchResult(body []byte) (SearchResult, error) {
+// cost beside Elasticsearch's own work. read, unless it is nil, is called at each document and takes it.
+func searchResult(body []byte, read func(*jsonwalk.Walk)) (SearchResult, error) {
 	var r SearchResult
 	whole := false
 	w := jsonwalk.Of(body)
@@ -45,7 +45,7 @@ func searchResult(body []byte) (SearchResult, error) {
 			r.PIT = w.Text()
 		case "hits":
 			whole = w.Is('{')
-			r.readHits(w)
+			r.readHits(w, read)
 		case "aggregations":
 			r.Aggregations = map[string]json.RawMessage{}
 			w.Object(func(name []byte) { r.Aggregations[string(name)] = w.Value() })
@@ -57,7 +57,7 @@ func searchResult(body []byte) (SearchResult, error) {
 	return r, nil
 }
 
-func (r *SearchResult) readHits(w *jsonwalk.Walk) {
+func (r *SearchResult) readHits(w *jsonwalk.Walk, read func(*jsonwalk.Walk)) {
 	w.Object(func(name []byte) {
 		switch string(name) {
 		case "total":
@@ -70,18 +70,22 @@ func (r *SearchResult) readHits(w *jsonwalk.Walk) {
 				}
 			})
 		case "hits":
-			w.Array(func() { r.Hits = append(r.Hits, hit(w)) })
+			w.Array(func() { r.Hits = append(r.Hits, hit(w, read)) })
 		}
 	})
 }
 
-func hit(w *jsonwalk.Walk) (h Hit) {
+func hit(w *jsonwalk.Walk, read func(*jsonwalk.Walk)) (h Hit) {
 	w.Object(func(name []byte) {
 		switch string(name) {
 		case "_id":
 			h.ID = w.Text()
 		case "_source":
-			h.Source = w.Value()
+			if read == nil {
+				h.Source = w.Value()
+			} else {
+				read(w)
+			}
 		case "sort":
 			h.Sort = make([]json.RawMessage, 0, 4) // as many as the longest order has keys
 			w.Array(func() { h.Sort = append(h.Sort, w.Value()) })

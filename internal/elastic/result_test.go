@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/turnout-events/turnout/internal/jsonwalk"
 )
 
 // An answer as Elasticsearch sends it, with what could lead a scanner astray: the names of its parts inside of
@@ -16,7 +18,7 @@ const answered = `{"took":7,"timed_out":true,"pit_id":"p\"=","_shards":{"total":
 
 func TestSearchResultIsWhatJSONSays(t *testing.T) {
 	t.Parallel()
-	got, err := searchResult([]byte(answered))
+	got, err := searchResult([]byte(answered), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +34,29 @@ func TestSearchResultIsWhatJSONSays(t *testing.T) {
 		t.Errorf("got\n%+v, want\n%+v", got, want)
 	}
 	for _, no := range []string{"", "{}", "[]", "null", `{"took":1}`, `{"hits":[]}`, "<html>"} {
-		if _, err := searchResult([]byte(no)); !errors.Is(err, errAnswer) {
+		if _, err := searchResult([]byte(no), nil); !errors.Is(err, errAnswer) {
 			t.Errorf("%q is taken for a search result: %v", no, err)
 		}
+	}
+}
+
+// Documents that are read where they stand are the same, in the same order, and the rest of the answer is what it was.
+func TestDocumentsAreReadWhereTheyStand(t *testing.T) {
+	t.Parallel()
+	want, err := searchResult([]byte(answered), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources []json.RawMessage
+	got, err := searchResult([]byte(answered), func(w *jsonwalk.Walk) { sources = append(sources, w.Value()) })
+	if err != nil || len(sources) != len(got.Hits) {
+		t.Fatalf("%d documents of %d hits, %v", len(sources), len(got.Hits), err)
+	}
+	for i, s := range sources {
+		got.Hits[i].Source = s
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v, want\n%+v", got, want)
 	}
 }
 
@@ -43,7 +65,7 @@ func FuzzSearchResult(f *testing.F) {
 	f.Add([]byte(answered))
 	f.Add([]byte(`{"hits":{"hits":[{"_id":1,"sort":[[]]}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := searchResult(body)
+		got, err := searchResult(body, nil)
 		var want struct {
 			Hits struct {
 				Hits []struct {

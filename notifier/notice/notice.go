@@ -94,9 +94,12 @@ const (
 // Lanes in the order of claiming: all that is due in one goes before the next.
 var Lanes = []Lane{LaneUrgent, LaneAsked, LaneAnswer, LaneTimed, LaneBulk}
 
-// LanesFirst are those with workers' room of their own: what fills the others,
+// LanesFirst are those with workers' room of their own: what fills LanesRest,
 // though it be claimed already, does not hold them up.
-var LanesFirst, LanesRest = Lanes[:3], Lanes[3:]
+var LanesFirst = Lanes[:3]
+
+// LanesRest are the others.
+var LanesRest = Lanes[3:]
 
 // Before compares lanes in the order of claiming.
 func (l Lane) Before(other Lane) int { return slices.Index(Lanes, l) - slices.Index(Lanes, other) }

@@ -23,11 +23,13 @@ type Projector struct {
 	elastic *elastic.Client
 	targets feed.Each
 	applied func(context.Context, []feed.Item)
+	order   *order
 }
 
-// New takes where to write and who is told what was applied.
-func New(client *elastic.Client, targets feed.Each, applied func(context.Context, []feed.Item)) *Projector {
-	return &Projector{elastic: client, targets: targets, applied: applied}
+// New takes where to write and who is told what was applied. marks is told how
+// far the feed may be read; nil for an index that nobody reads yet.
+func New(client *elastic.Client, targets feed.Each, applied func(context.Context, []feed.Item), marks Marks) *Projector {
+	return &Projector{elastic: client, targets: targets, applied: applied, order: newOrder(marks)}
 }
 
 // Handle is a kafkabus.Handler.
@@ -45,18 +47,11 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 			rejects.Add(it.At, fmt.Errorf("%w: %w", contract.ErrUndecodable, err))
 			continue
 		}
-		// A message never changes: its first copy stays, at its first place in
-		// the feed, because the repeat has the greater offset and so the lower
-		// version here.
-		ops = append(ops, elastic.Op{ID: document.FactID(fact.EventID, fact.Version), Version: firstWins(fact.Offset), Doc: elastic.Encoded(line)})
+		ops = append(ops, elastic.Op{ID: document.FactID(fact.EventID, fact.Version), Version: versionOf(fact.Partition, fact.Offset), Doc: elastic.Encoded(line)})
 		at = append(at, it.At)
 	}
-	// Who follows the feed goes on behind the greatest offset seen, so a fact must
-	// not become visible before one of a lower offset in its partition. The
-	// index has one shard, which a busy Elasticsearch takes a request for as a
-	// whole or not at all; a request that is cut for its size stops at the first
-	// part that fails; and a partition's next batch waits for this one. More
-	// shards would need a mark up to where the feed may be read.
+	read := spans(messages)
+	p.order.begin(ctx, read)
 	err := p.targets(ctx, func(target string) error {
 		for i := range ops {
 			ops[i].Index = target
@@ -64,14 +59,30 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) })
 	})
 	if err != nil {
+		p.order.failed(read)
+		return err
+	}
+	if err := p.order.done(ctx, read, p.refresh); err != nil {
 		return err
 	}
 	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()
 }
 
-// firstWins makes a document version that falls as the offset grows.
-func firstWins(offset int64) int64 { return 1<<62 - offset }
+func (p *Projector) refresh(ctx context.Context) error {
+	return p.targets(ctx, func(target string) error { return p.elastic.Refresh(ctx, target) })
+}
+
+// versionOf makes the document's version of a fact's place. A message never
+// changes: its first copy stays, at its first place in the feed, so the version
+// falls as the offset grows. A late one goes before all of them, because its
+// place in the partition is one that the feed's readers are past.
+func versionOf(partition int32, offset int64) int64 {
+	if partition == document.LateLane {
+		return 1<<62 + offset
+	}
+	return 1<<62 - offset
+}
 
 // body is what a fact wants of a payload. The projector is bound by its CPU, so
 // it reads a payload once, and no more of it than this.

@@ -9,8 +9,8 @@ import (
 
 // raise sets a hash field to a number unless it is there and greater.
 var raise = redisconn.NewScript("raise-mark", `
-local now = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
-if tonumber(ARGV[2]) > now then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+local now = redis.call('HGET', KEYS[1], ARGV[1])
+if not now or tonumber(ARGV[2]) > tonumber(now) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return 1`)
 
 // Marks records, per event, the version up to which a projector has applied
@@ -35,6 +35,16 @@ func (m *Marks) Raise(ctx context.Context, versions map[string]int64) error {
 		calls = append(calls, redisconn.Call{
 			Keys: []string{m.redis.Key(document.KeyApplied, event)}, Args: []any{m.projector, v},
 		})
+	}
+	_, err := m.redis.Pipelined(ctx, raise, calls)
+	return err
+}
+
+// RaiseFeed sets how far the partitions' facts may be read, where that is lower.
+func (m *Marks) RaiseFeed(ctx context.Context, upTo map[int32]int64) error {
+	calls := make([]redisconn.Call, 0, len(upTo))
+	for partition, offset := range upTo {
+		calls = append(calls, redisconn.Call{Keys: []string{m.redis.Key(document.KeyFeed)}, Args: []any{partition, offset}})
 	}
 	_, err := m.redis.Pipelined(ctx, raise, calls)
 	return err

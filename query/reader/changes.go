@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
@@ -46,10 +47,15 @@ func (s *Stores) Changes(ctx context.Context, organizations []string, after stri
 			return nil, "", err
 		}
 	}
+	tooEarly, err := s.tooEarly(ctx, time.Now())
+	if err != nil {
+		return nil, "", err
+	}
 	r, err := run(s.search, func() (elastic.SearchResult, error) {
 		return s.Elastic.Search(ctx, document.Facts, object{
 			"size": limit, "track_total_hits": false,
-			"query": object{"bool": object{"filter": []any{object{"terms": object{"organization_id": organizations}}, behind(at.Places)}}},
+			"query": object{"bool": object{"filter": []any{object{"terms": object{"organization_id": organizations}}, behind(at.Places)},
+				"must_not": tooEarly}},
 			// By offset: what a page leaves out of a partition is after all that it has of it.
 			"sort": []any{object{"offset": "asc"}, object{"partition": "asc"}},
 		})
@@ -99,11 +105,40 @@ func behind(places map[string]place) object {
 	return object{"bool": object{"should": should, "minimum_should_match": 1}}
 }
 
+// tooEarly matches what may be visible before something of a lower place is: in
+// a partition what lies beyond its mark, of the late facts the youngest. A
+// partition without a mark has had no message since marks are kept, or Redis lost
+// it: nothing is known against it.
+func (s *Stores) tooEarly(ctx context.Context, now time.Time) ([]any, error) {
+	marks, err := run(s.seats, func() (map[string]string, error) {
+		return s.Redis.HGetAll(ctx, s.Redis.Key(document.KeyFeed)).Result()
+	})
+	if err != nil {
+		return nil, searched("read the marks of the feed", err)
+	}
+	beyond := func(partition string, offset int64) object {
+		return object{"bool": object{"filter": []any{term("partition", partition), object{"range": object{"offset": object{"gt": offset}}}}}}
+	}
+	out := []any{beyond(lateLane, now.Add(-document.LateAfter).UnixNano())}
+	for partition, mark := range marks {
+		offset, err := strconv.ParseInt(mark, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("mark of partition %s: %w", partition, err)
+		}
+		out = append(out, beyond(partition, offset))
+	}
+	return out, nil
+}
+
+var lateLane = strconv.Itoa(int(document.LateLane))
+
 // stillThere compares the places with the log as it is.
 func (s *Stores) stillThere(ctx context.Context, places map[string]place) error {
 	ids := make([]string, 0, len(places))
-	for _, p := range places {
-		ids = append(ids, p.ID)
+	for partition, p := range places {
+		if partition != lateLane { // it may have moved there again, or back to its own place; its time says enough
+			ids = append(ids, p.ID)
+		}
 	}
 	docs, err := run(s.search, func() ([]elastic.Doc, error) { return s.Elastic.MGet(ctx, document.Facts, ids) })
 	if err != nil {
@@ -113,6 +148,9 @@ func (s *Stores) stillThere(ctx context.Context, places map[string]place) error 
 		var f document.Fact
 		if !d.Found || json.Unmarshal(d.Source, &f) != nil {
 			return ErrCursorExpired
+		}
+		if f.Partition == document.LateLane {
+			continue // redriven once more: the place that it had is its cursor's all the same
 		}
 		p, ok := places[strconv.Itoa(int(f.Partition))]
 		if !ok || p.ID != d.ID || p.Offset != f.Offset {

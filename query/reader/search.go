@@ -78,7 +78,7 @@ func (s *Stores) Search(ctx context.Context, q Search, cursorText string, now ti
 	if err == nil && result.Total == 0 && q.Q != "" && cursorText == "" {
 		at.Fuzzy = true
 		if result, err = s.search1(ctx, q, at, after); refused(err) {
-			result, err = elastic.SearchResult{}, nil // so many words, with so many others near each, that it gives up
+			result, err = &answered{}, nil // so many words, with so many others near each, that it gives up
 		}
 	}
 	if err != nil {
@@ -90,26 +90,43 @@ func (s *Stores) Search(ctx context.Context, q Search, cursorText string, now ti
 	return q.page(result, at)
 }
 
-func (s *Stores) search1(ctx context.Context, q Search, at cursor, after []any) (elastic.SearchResult, error) {
-	body, none := q.body(at.Now, after, at.Fuzzy)
-	if none {
-		return elastic.SearchResult{}, nil
-	}
-	return run(s.search, func() (elastic.SearchResult, error) { return s.Elastic.Search(ctx, document.Listings, body) })
+// answered is a search's result and its documents, which are one for each hit.
+type answered struct {
+	elastic.SearchResult
+
+	found []Found
 }
 
-func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
-	p := Page{Items: make([]Found, 0, len(r.Hits)), Total: r.Total, Fuzzy: at.Fuzzy && r.Total > 0}
+func (s *Stores) search1(ctx context.Context, q Search, at cursor, after []any) (*answered, error) {
+	body, none := q.body(at.Now, after, at.Fuzzy)
+	if none {
+		return &answered{}, nil
+	}
+	return run(s.search, func() (*answered, error) {
+		a := &answered{found: make([]Found, 0, q.Limit+1)}
+		var err error
+		a.SearchResult, err = s.Elastic.SearchWalk(ctx, document.Listings, body, func(w *jsonwalk.Walk) {
+			a.found = append(a.found, foundIn(w))
+		})
+		if err == nil && len(a.found) != len(a.Hits) {
+			err = fmt.Errorf("%d documents of %d hits", len(a.found), len(a.Hits))
+		}
+		return a, err
+	})
+}
+
+func (s Search) page(r *answered, at cursor) (Page, error) {
+	p := Page{Items: r.found[:min(len(r.found), s.Limit)], Total: r.Total, Fuzzy: at.Fuzzy && r.Total > 0}
 	hits := r.Hits[:min(len(r.Hits), s.Limit)]
-	for _, hit := range hits {
-		found := foundOf(hit)
+	for i, hit := range hits {
+		found := &p.Items[i]
+		found.ID = hit.ID
 		if s.Sort == SortDistance && len(hit.Sort) > 0 {
 			if m, err := strconv.ParseFloat(string(hit.Sort[0]), 64); err == nil {
 				d := m / 1000
 				found.DistanceKM = &d
 			}
 		}
-		p.Items = append(p.Items, found)
 	}
 	var err error
 	if p.Facets, err = facetsOf(r.Aggregations); err != nil {
@@ -122,10 +139,8 @@ func (s Search) page(r elastic.SearchResult, at cursor) (Page, error) {
 	return p, err
 }
 
-// foundOf takes a listing document apart; its event goes on as it is.
-func foundOf(hit elastic.Hit) Found {
-	found := Found{ID: hit.ID}
-	w := jsonwalk.Of(hit.Source)
+// foundIn takes a listing document apart; its event goes on as it is.
+func foundIn(w *jsonwalk.Walk) (found Found) {
 	w.Object(func(name []byte) {
 		switch string(name) {
 		case "event":

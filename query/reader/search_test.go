@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/turnout-events/turnout/internal/contract"
-	"github.com/turnout-events/turnout/internal/elastic"
+	"github.com/turnout-events/turnout/internal/jsonwalk"
 )
 
 // What a scanner finds in a document is what encoding/json would.
@@ -22,7 +22,7 @@ func TestFoundIsWhatJSONSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := foundOf(elastic.Hit{ID: "e", Source: source})
+		got := foundIn(jsonwalk.Of(source))
 		if got.Version != 12 || !reflect.DeepEqual(got.Seats, seats) || string(got.Raw) != string(event) {
 			t.Errorf("%s is read as %+v", source, got)
 		}
