@@ -1,11 +1,13 @@
 package query_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
 )
 
 // While Redis is filled from the log's beginning it holds what was true long
@@ -77,5 +79,42 @@ func TestWhileRedisIsFilled(t *testing.T) {
 	}
 	if got := r.getOnce(page); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "search" {
 		t.Errorf("from Redis: %d %s", got.status, got.body)
+	}
+}
+
+// Where Redis has no mark, the listing having come far says nothing about the
+// stores beside it, which may be behind.
+func TestNobodyVouchesForAnotherStore(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx := t.Context()
+	s := r.story()
+	asMember := s.member()
+	list, figures := "/v1/events/"+s.event.ID+"/guests", "/v1/events/"+s.event.ID+"/analytics"
+	for _, path := range []string{list, figures} {
+		ok[map[string]any](t, r.get(path, asMember...))
+	}
+	forget := func() { must(t, r.redis.Del(ctx, r.redis.Key(document.KeyApplied, s.event.ID)).Err()) }
+	forget()
+	for _, path := range []string{list, figures} {
+		if got := r.get(path, asMember...); got.status != http.StatusOK {
+			t.Errorf("%s without a mark: %d %s", path, got.status, got.body)
+		}
+	}
+	ahead := s.version + 1
+	listed, err := r.elastic.Get(ctx, document.Listings, s.event.ID)
+	must(t, err)
+	var doc document.Listing
+	must(t, json.Unmarshal(listed.Source, &doc))
+	doc.SetSeats(ahead, doc.Seats)
+	results, err := r.elastic.Bulk(ctx, []elastic.Op{{Index: document.Listings, ID: s.event.ID, Version: ahead, Doc: doc}})
+	must(t, err)
+	_, err = elastic.Sum(results)
+	must(t, err)
+	later := append(atLeast(s.event.ID, ahead), asMember[2:]...)
+	for _, path := range []string{list, figures} {
+		if got := r.get(path, later...); got.status != http.StatusConflict {
+			t.Errorf("%s of a version that only the listing has: %d %s", path, got.status, got.body)
+		}
 	}
 }

@@ -190,11 +190,10 @@ func (s *Stores) reached(ctx context.Context, index string, least Least) (bool, 
 		if err == nil {
 			return mark >= least.Version, nil
 		}
-		// No mark: Redis is away, or was emptied. The listing is a fair witness,
-		// because it reads the same log.
-		index = document.Listings
+		// No mark: nothing of the event is there yet, Redis is away, or was emptied.
+		return s.witnessed(ctx, index, least)
 	}
-	doc, err := run(s.search, func() (elastic.Doc, error) { return s.Elastic.Get(ctx, index, least.Subject) })
+	doc, err := s.docOf(ctx, index, least.Subject)
 	if errors.Is(err, elastic.ErrNotFound) && index == document.Listings {
 		return s.reached(ctx, document.Access, least) // the version of an organization
 	}
@@ -202,4 +201,33 @@ func (s *Stores) reached(ctx context.Context, index string, least Least) (bool, 
 		return false, nil
 	}
 	return err == nil && doc.Version >= least.Version, err
+}
+
+// witnessed asks the index itself, by id, which sees what no search does yet:
+// for the fact of that version, or for the RSVP that it was about. A version
+// that was about none has nothing in the guest list.
+func (s *Stores) witnessed(ctx context.Context, index string, least Least) (bool, error) {
+	doc, err := s.docOf(ctx, document.Facts, document.FactID(least.Subject, least.Version))
+	if errors.Is(err, elastic.ErrNotFound) {
+		organization, err := s.docOf(ctx, document.Access, least.Subject) // its versions are no facts
+		if errors.Is(err, elastic.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil && organization.Version >= least.Version, err
+	}
+	if err != nil || index == document.Facts {
+		return err == nil, err
+	}
+	var f document.Fact
+	if err := json.Unmarshal(doc.Source, &f); err != nil || f.RSVPID == "" {
+		return err == nil, err
+	}
+	if doc, err = s.docOf(ctx, document.GuestList, f.RSVPID); errors.Is(err, elastic.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && doc.Version >= least.Version, err
+}
+
+func (s *Stores) docOf(ctx context.Context, index, id string) (elastic.Doc, error) {
+	return run(s.search, func() (elastic.Doc, error) { return s.Elastic.Get(ctx, index, id) })
 }
