@@ -35,6 +35,9 @@ const (
 	batch     = 1000
 	pollMin   = 10 * time.Millisecond
 	pollMax   = 500 * time.Millisecond
+	// passEvery keeps a run of mail from having each of its handfuls of outcomes
+	// told alone: nobody waits for them, and the mail wants the CPU.
+	passEvery = 200 * time.Millisecond
 	failPause = 2 * time.Second
 	// stepBound: whoever is silent beyond it is no longer connected.
 	stepBound = 12 * time.Second
@@ -137,9 +140,13 @@ func (r *Relay) serve(ctx context.Context, conn *pgx.Conn) error {
 			continue
 		}
 		wait = pollMin
+		began := time.Now()
 		if done, err = r.publish(ctx, rows); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "cannot publish outcomes, trying again", "outcomes", len(rows), "acknowledged", len(done), "error", err)
 			r.pause(ctx, failPause)
+		}
+		if len(rows) < batch {
+			r.pause(ctx, passEvery-time.Since(began))
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -90,13 +90,16 @@ func (s *Store) Record(ctx context.Context, results []Result) (int64, error) {
 		}
 		tried[i], refused[i] = count(r.Tried), count(r.Refused)
 	}
+	// The state is compared so that no index fits: the planner believes that next
+	// to nothing is claimed, and read the index of the leases for every result,
+	// with all that had been claimed since the last vacuum (10 ms for 56 rows).
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE notifier.notification n
 		SET state = r.state, outcome = r.outcome, next_at = coalesce(r.next, n.next_at), finished_at = r.finished,
 			attempts = n.attempts + r.tried, refusals = n.refusals + r.refused, lease_until = NULL
 		FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::smallint[], $8::smallint[])
 			AS r(id, fence, state, outcome, next, finished, tried, refused)
-		WHERE n.id = r.id AND n.fence = r.fence AND n.state = 'claimed'`,
+		WHERE n.id = r.id AND n.fence = r.fence AND n.state || '' = 'claimed'`,
 		ids, fences, states, outcomes, next, finished, tried, refused)
 	if err != nil {
 		return 0, fmt.Errorf("record %d results: %w", n, err)
