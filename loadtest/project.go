@@ -21,7 +21,7 @@ import (
 )
 
 // projected is how many messages a block of projection applies.
-const projected = 60_000
+const projected = 240_000
 
 // projection measures projectors from Kafka to Elasticsearch against the same documents written by plain _bulk requests
 // of the same size, with the number of them at a time that is quickest.

@@ -8,7 +8,6 @@
 package contract
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -165,7 +164,7 @@ func (e *Envelope) Counters() (Counters, error) {
 	var body struct {
 		Counters *Counters `json:"counters"`
 	}
-	if err := json.Unmarshal(e.Payload, &body); err != nil {
+	if err := Read(e.Payload, &body); err != nil {
 		return Counters{}, fmt.Errorf("counters of %s: %w", e.ID(), err)
 	}
 	if body.Counters == nil {
@@ -179,7 +178,7 @@ func payload[T any](e *Envelope, want About) (T, error) {
 	if AboutOf(e.Type) != want {
 		return v, fmt.Errorf("payload of %s: %s is another kind of message", e.ID(), e.Type)
 	}
-	if err := json.Unmarshal(e.Payload, &v); err != nil {
+	if err := Read(e.Payload, &v); err != nil {
 		return v, fmt.Errorf("payload of %s (%s): %w", e.ID(), e.Type, err)
 	}
 	return v, nil

@@ -105,7 +105,7 @@ type body struct {
 func factOf(it feed.Item) (document.Fact, error) {
 	env := it.Envelope
 	var b body
-	if err := json.Unmarshal(env.Payload, &b); err != nil {
+	if err := contract.Read(env.Payload, &b); err != nil {
 		return document.Fact{}, fmt.Errorf("payload of %s (%s): %w", env.ID(), env.Type, err)
 	}
 	if b.Counters == nil {

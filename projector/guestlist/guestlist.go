@@ -5,7 +5,6 @@ package guestlist
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -132,7 +131,7 @@ func (p *Projector) decrypt(ctx context.Context, key []byte, r contract.RSVP) (*
 		return nil, ""
 	}
 	var personal contract.Personal
-	if err := json.Unmarshal(plain, &personal); err != nil {
+	if err := contract.Read(plain, &personal); err != nil {
 		p.log.ErrorContext(ctx, "sealed part of an RSVP is no JSON", "rsvp", r.ID)
 		return nil, ""
 	}

@@ -103,7 +103,7 @@ func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
 			Counters *contract.Counters `json:"counters"`
 		}
 		env := it.Envelope
-		if err := json.Unmarshal(env.Payload, &body); err != nil || body.Counters == nil {
+		if err := contract.Read(env.Payload, &body); err != nil || body.Counters == nil {
 			rejects.Add(it.At, fmt.Errorf("%w: payload of %s: no counters (%w)", contract.ErrUndecodable, env.ID(), orMissing(err)))
 			continue
 		}
@@ -157,7 +157,7 @@ func (p *Projector) merge(ctx context.Context, target string, changes []*change,
 	for i, c := range changes {
 		doc := document.Listing{EventID: c.event}
 		if docs[i].Found {
-			if err := json.Unmarshal(docs[i].Source, &doc); err != nil {
+			if err := contract.Read(docs[i].Source, &doc); err != nil {
 				return nil, fmt.Errorf("listing document %s: %w", c.event, err)
 			}
 		}
