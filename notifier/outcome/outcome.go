@@ -32,9 +32,9 @@ const (
 )
 
 const (
-	batch     = 1000
-	pollMin   = 10 * time.Millisecond
-	pollMax   = 500 * time.Millisecond
+	batch   = 1000
+	pollMin = 10 * time.Millisecond
+	pollMax = 500 * time.Millisecond
 	// passEvery keeps a run of mail from having each of its handfuls of outcomes
 	// told alone: nobody waits for them, and the mail wants the CPU.
 	passEvery = 200 * time.Millisecond
