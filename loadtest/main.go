@@ -34,6 +34,7 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{name: "hot", summary: "RSVPs/s on one event, against the textbook handler and a no-op", block: 4 * time.Second, run: hot},
+		{name: "disk", summary: "the same as if an fsync took longer: what the textbook waits for alone, a group shares", block: 3 * time.Second, run: disks},
 		{name: "spread", summary: "one event against a thousand", block: 4 * time.Second, run: spread},
 		{name: "latency", summary: "p50/p99 at 500/s on one event, against a transaction that has the machine to itself", block: 10 * time.Second, run: steady},
 		{name: "refuse", summary: "refusals of a full event, against acceptances", block: 4 * time.Second, run: refuse},
