@@ -71,7 +71,10 @@ func Lag(ctx context.Context, cfg Config, groups map[string][]string) ([]Partiti
 		}
 		return err
 	})
-	return lags, err
+	if err != nil {
+		return nil, err // who left while it was asked must not look at what is still being written
+	}
+	return lags, nil
 }
 
 // Lag says how far each group is behind on each partition of its topics (short or full names), ordered by group, topic
