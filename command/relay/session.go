@@ -210,6 +210,9 @@ func (s *session) read(ctx context.Context, limit int, from [pgstore.Shards]int6
 
 // raise moves the low marks as far as the fence allows, and sets the next fence.
 func (s *session) raise(rows []row, look bool, xmin, xmax int64) {
+	// Ids that were read before the snapshot. The rows were read after it, and beside one of their ids a transaction
+	// that began in between may have a lower one, which it has yet to commit.
+	bound := s.high
 	var first [pgstore.Shards]int64
 	for _, shard := range s.shards {
 		first[shard] = math.MaxInt64
@@ -224,7 +227,7 @@ func (s *session) raise(rows []row, look bool, xmin, xmax int64) {
 	for _, shard := range s.shards {
 		s.low[shard] = max(s.low[shard], min(s.fence.bound[shard], first[shard]-1))
 	}
-	s.fence = fence{set: time.Now(), xmax: xmax, bound: s.high}
+	s.fence = fence{set: time.Now(), xmax: xmax, bound: bound}
 }
 
 func (s *session) queueDeletes(b *pgx.Batch) {
