@@ -36,9 +36,11 @@ const (
 	// hookClaim posts of at most webhook.Timeout each fit into a lease.
 	hookClaim = 32
 	hookLease = time.Minute
-	// hookGiveUp is how long a post is tried. A webhook that took nothing for
-	// so long is switched off.
+	// hookGiveUp is how long a post is tried, and at least hookTries times: it
+	// may be the notifier that was away. A webhook that took nothing for so long
+	// is switched off.
 	hookGiveUp   = 72 * time.Hour
+	hookTries    = 5
 	hookFirst    = 5 * time.Second
 	hookLongest  = 4 * time.Hour
 	hookDisabled = "no post was taken for three days"
@@ -124,10 +126,9 @@ func (h *hooks) post(ctx context.Context, w pgstore.Webhook, d pgstore.HookDeliv
 		if err := h.store.DisableWebhook(ctx, w.ID, hookGone, now); err != nil {
 			return err
 		}
-	case now.Sub(d.PlannedAt) >= hookGiveUp:
+	case now.Sub(d.PlannedAt) >= hookGiveUp && d.Attempts >= hookTries:
 		d.State, d.Outcome, d.Finished = string(notice.Dead), err.Error(), now
-		h.log.WarnContext(ctx, "webhook switched off", "webhook", w.ID, "organization", w.OrganizationID, "reason", hookDisabled)
-		if err := h.store.DisableWebhook(ctx, w.ID, hookDisabled, now); err != nil {
+		if err := h.giveUp(ctx, w, now); err != nil {
 			return err
 		}
 	default:
@@ -135,6 +136,17 @@ func (h *hooks) post(ctx context.Context, w pgstore.Webhook, d pgstore.HookDeliv
 	}
 	_, err = h.store.RecordHook(ctx, d)
 	return err
+}
+
+// giveUp switches a webhook off, unless it took others meanwhile: then what is
+// given up is the post alone.
+func (h *hooks) giveUp(ctx context.Context, w pgstore.Webhook, now time.Time) error {
+	takes, err := h.store.TookHooks(ctx, w.ID, now.Add(-hookGiveUp))
+	if err != nil || takes {
+		return err
+	}
+	h.log.WarnContext(ctx, "webhook switched off", "webhook", w.ID, "organization", w.OrganizationID, "reason", hookDisabled)
+	return h.store.DisableWebhook(ctx, w.ID, hookDisabled, now)
 }
 
 // hookPause doubles from five seconds to four hours, and differs by delivery.

@@ -77,8 +77,9 @@ const (
 	VoidUnsubscribed  = "unsubscribed"         //
 	VoidSuppressed    = "suppressed"           // the address bounced or complained
 	VoidNoAddress     = "no-address"           //
-	VoidNotMatching   = "answer-changed"       // does not match the campaign any more
+	VoidNotMatching   = "answer-changed"       // does not match the campaign or the announcement any more
 	VoidNoConsent     = "consent-withdrawn"    //
+	VoidWithdrawn     = "cancelled"            // the announcement was
 	VoidUnknownEvent  = "event-unknown"        // no message about the event was ever seen
 	SkipNothingNew    = "nothing-new"          // equals what was told last
 	SkipOverOrDraft   = "event-not-published"  //
@@ -213,6 +214,16 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 			return VoidNoConsent, false
 		}
 		return "", true
+	case notice.Announcement: // what is beyond the hourly limit may have waited for hours
+		switch {
+		case n.Detail.Withdrawn:
+			return VoidWithdrawn, false
+		case len(n.Detail.Statuses) > 0 && !slices.Contains(n.Detail.Statuses, g.Status):
+			return VoidNotMatching, false
+		}
+		return VoidNoConsent, g.Updates
+	case notice.EventChanged:
+		return VoidNoConsent, g.Updates
 	case notice.Reminder:
 		return timedUseful(n, ev, remindable(ev, g))
 	case notice.ThankYou:

@@ -32,14 +32,6 @@ type announcement struct {
 	To      string `json:"to"`
 }
 
-// audiences are whom an announcement can go to.
-var audiences = map[string][]string{
-	"going":      {contract.StatusConfirmed},
-	"maybe":      {contract.StatusMaybe},
-	"waitlisted": {contract.StatusWaitlisted, contract.StatusOffered},
-	"all":        {contract.StatusConfirmed, contract.StatusMaybe, contract.StatusWaitlisted, contract.StatusOffered, contract.StatusPending},
-}
-
 const (
 	maxSubject = 200    // runes
 	maxBody    = 10_000 // runes
@@ -92,7 +84,7 @@ func (a *API) announce(c *gin.Context) {
 		CauseType: "announcement", CauseVersion: ev.Version, PlannedAt: row.CreatedAt, Detail: notice.Detail{Announcement: row.ID},
 		Outcome: pgstore.HeldForLimit,
 	}
-	row, err = a.Store.Announce(c.Request.Context(), row, n, audiences[body.To], a.HourlyLimit, a.MailsPerHour)
+	row, err = a.Store.Announce(c.Request.Context(), row, n, notice.Audiences[body.To], a.HourlyLimit, a.MailsPerHour)
 	switch {
 	case errors.Is(err, pgstore.ErrOtherRequest):
 		err = errKeyReused
@@ -121,7 +113,7 @@ func (b announcement) check() error {
 	if n := utf8.RuneCountInString(strings.TrimSpace(b.Body)); n == 0 || n > maxBody {
 		bad = append(bad, fault.Field{Pointer: "/body", Detail: "wants 1 to 10000 characters"})
 	}
-	if audiences[b.To] == nil {
+	if notice.Audiences[b.To] == nil {
 		bad = append(bad, fault.Field{Pointer: "/to", Detail: "wants going, maybe, waitlisted or all"})
 	}
 	if len(bad) > 0 {

@@ -295,8 +295,8 @@ func (a *API) moveCampaign(action campaign.Action) gin.HandlerFunc {
 		}
 		if err == nil {
 			row, err = a.Store.MoveCampaign(c.Request.Context(), row.ID, action, "by-member", now)
+			a.WakeCampaigns() // also when it failed: only the word of the commit may have been lost
 		}
-		a.WakeCampaigns()
 		if err != nil {
 			httpserver.Problem(c, err)
 			return

@@ -194,11 +194,21 @@ type Detail struct {
 	Subscription string `json:"subscription,omitempty"`
 	Subject      string `json:"-"`
 	Body         string `json:"-"`
-	// Statuses are those that the campaign is for; Marketing: it takes consent to that, not to updates.
+	// Statuses are those that the campaign or announcement is for; Withdrawn: it was cancelled; Marketing: it takes consent
+	// to that, not to updates.
 	Statuses  []string `json:"-"`
+	Withdrawn bool     `json:"-"`
 	Marketing bool     `json:"-"`
 	// Test marks a mail that a member asked for: it goes to them, not to a guest.
 	Test bool `json:"-"`
+}
+
+// Audiences are whom an announcement can go to, by the statuses of answers.
+var Audiences = map[string][]string{
+	"going":      {contract.StatusConfirmed},
+	"maybe":      {contract.StatusMaybe},
+	"waitlisted": {contract.StatusWaitlisted, contract.StatusOffered},
+	"all":        {contract.StatusConfirmed, contract.StatusMaybe, contract.StatusWaitlisted, contract.StatusOffered, contract.StatusPending},
 }
 
 // AnnouncementOccurrence is the occurrence of all notices of an announcement.

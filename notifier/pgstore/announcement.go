@@ -87,6 +87,20 @@ func (s *Store) Announce(ctx context.Context, a Announcement, n notice.Notice, s
 	return a, nil
 }
 
+// collectAnnouncements reads what a mail has of its announcement.
+func collectAnnouncements(rows pgx.Rows, into map[string]notice.Detail) error {
+	var (
+		d            notice.Detail
+		id, audience string
+	)
+	_, err := pgx.ForEachRow(rows, []any{&id, &d.Subject, &d.Body, &audience, &d.Withdrawn}, func() error {
+		d.Statuses = notice.Audiences[audience]
+		into[id] = d
+		return nil
+	})
+	return err
+}
+
 // letGo releases what the limit allows of a new announcement; the rest waits.
 func letGo(ctx context.Context, tx pgx.Tx, n notice.Notice, perHour int) error {
 	if err := wakeBulk(ctx, tx, n.OrganizationID, n.DueAt); err != nil {
@@ -159,14 +173,24 @@ func (s *Store) announcementStates(ctx context.Context, eventID string) (map[str
 	return out, nil
 }
 
-// VoidAnnouncement takes back what has not gone yet, and returns how many.
+// VoidAnnouncement takes back what has not gone yet, and returns how many. What
+// is claimed already and put back untried is void when it is tried again.
 func (s *Store) VoidAnnouncement(ctx context.Context, eventID, announcementID, reason string, now time.Time) (int64, error) {
-	tag, err := s.pool.Exec(ctx, `
-		UPDATE notifier.notification SET state = 'void', outcome = $4, finished_at = $5
-		WHERE event_id = $1 AND kind = $2 AND occurrence = $3 AND state IN ('planned', 'failed')`,
-		eventID, notice.Announcement, notice.AnnouncementOccurrence(announcementID), reason, now)
+	var taken int64
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE notifier.announcement SET cancelled_at = coalesce(cancelled_at, $3) WHERE id = $1 AND event_id = $2`,
+			announcementID, eventID, now); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `
+			UPDATE notifier.notification SET state = 'void', outcome = $4, finished_at = $5
+			WHERE event_id = $1 AND kind = $2 AND occurrence = $3 AND state IN ('planned', 'failed')`,
+			eventID, notice.Announcement, notice.AnnouncementOccurrence(announcementID), reason, now)
+		taken = tag.RowsAffected()
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("take back announcement %s: %w", announcementID, err)
 	}
-	return tag.RowsAffected(), nil
+	return taken, nil
 }

@@ -65,7 +65,9 @@ func (s *Store) Release(ctx context.Context, perHour int, now time.Time) (releas
 
 // release needs the lock of the organization's row in bulk. The mails of the
 // last hour are counted, not remembered: what was taken back after its release
-// makes room again.
+// makes room again. A released mail is due at its release, so those that are
+// due later, which may be most of a campaign, need not be looked at; the minute
+// is for another notifier's clock.
 func release(ctx context.Context, tx pgx.Tx, org string, perHour int, now time.Time) (int64, error) {
 	var (
 		lately int
@@ -73,8 +75,8 @@ func release(ctx context.Context, tx pgx.Tx, org string, perHour int, now time.T
 	)
 	err := tx.QueryRow(ctx, `
 		SELECT count(*), min(due_at) FROM notifier.notification
-		WHERE organization_id = $1 AND kind IN ('announcement', 'campaign') AND due_at > $2 AND next_at < 'infinity' AND state <> 'void'`,
-		org, now.Add(-time.Hour)).Scan(&lately, &oldest)
+		WHERE organization_id = $1 AND kind IN ('announcement', 'campaign') AND due_at > $2 AND due_at <= $3 AND next_at < 'infinity' AND state <> 'void'`,
+		org, now.Add(-time.Hour), now.Add(time.Minute)).Scan(&lately, &oldest)
 	if err != nil {
 		return 0, err
 	}

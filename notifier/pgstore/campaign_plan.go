@@ -177,12 +177,12 @@ type Placed struct {
 
 // Place plans a batch of recipients, held until the limit lets them go, and
 // moves the campaign's mark from where c has it. done tells that there are no
-// more. It is false when the campaign has moved meanwhile: paused, cancelled,
-// or planned by another notifier.
+// more. It is false when the campaign has moved meanwhile: paused (also when
+// its recipients were to be fixed), cancelled, or planned by another notifier.
 func (s *Store) Place(ctx context.Context, c Campaign, placed []Placed, to string, done bool, now time.Time) (ok bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		row, err := lockCampaign(ctx, tx, c.ID)
-		if err != nil || row.State != campaign.Running || row.PlannedTo != c.PlannedTo || row.Planned {
+		if err != nil || row.State != campaign.Running || !row.Snapshot || row.PlannedTo != c.PlannedTo || row.Planned {
 			return err
 		}
 		ok = true

@@ -48,7 +48,7 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		byOrg      = map[string]*notice.Organization{}
 		superseded = map[string]bool{}
 		ahead      = map[string]int{}
-		words      = map[string][2]string{}
+		said       = map[string]notice.Detail{}
 		byDevice   = map[string]*notice.Device{}
 	)
 	b := &pgx.Batch{}
@@ -99,14 +99,8 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 		})
 	}
 	if len(announced) > 0 {
-		b.Queue(`SELECT id, subject, body FROM notifier.announcement WHERE id = ANY($1::uuid[])`, announced).Query(func(rows pgx.Rows) error {
-			var id, subject, body string
-			_, err := pgx.ForEachRow(rows, []any{&id, &subject, &body}, func() error {
-				words[id] = [2]string{subject, body}
-				return nil
-			})
-			return err
-		})
+		b.Queue(`SELECT id, subject, body, audience, cancelled_at IS NOT NULL FROM notifier.announcement WHERE id = ANY($1::uuid[])`, announced).
+			Query(func(rows pgx.Rows) error { return collectAnnouncements(rows, said) })
 	}
 	wordings, campaigns := queueWordings(b, events), queueCampaigns(b, claimed)
 	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
@@ -115,8 +109,8 @@ func (s *Store) Load(ctx context.Context, claimed []notice.Notice, now time.Time
 	out := make([]*notice.Delivery, len(claimed))
 	for i := range claimed {
 		n := claimed[i]
-		if w, there := words[n.Detail.Announcement]; there {
-			n.Detail.Subject, n.Detail.Body = w[0], w[1]
+		if a, there := said[n.Detail.Announcement]; there {
+			n.Detail.Subject, n.Detail.Body, n.Detail.Statuses, n.Detail.Withdrawn = a.Subject, a.Body, a.Statuses, a.Withdrawn
 		}
 		campaigns.fill(&n)
 		out[i] = &notice.Delivery{

@@ -3,7 +3,6 @@ package pgstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -109,11 +108,7 @@ func (s *Store) Choose(ctx context.Context, organizationID, accountID string, c 
 			organizationID, accountID, c.Digest, c.EventFull, c.Locale); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `
-			UPDATE notifier.notification SET state = 'void', outcome = $4, finished_at = $5
-			WHERE organization_id = $1 AND account_id = $2 AND kind = ANY($3::text[]) AND state IN ('planned', 'failed')`,
-			organizationID, accountID, kindNames(off), Unsubscribed, now)
-		return err
+		return voidOfMember(ctx, tx, organizationID, accountID, off, now)
 	})
 	if err != nil {
 		return fmt.Errorf("choice of member %s: %w", accountID, err)
@@ -121,24 +116,32 @@ func (s *Store) Choose(ctx context.Context, organizationID, accountID string, c 
 	return nil
 }
 
-// SwitchOff is Choose for one kind, for whoever follows the link of a mail. It
-// holds also for who is no member any more and comes back.
+func voidOfMember(ctx context.Context, tx pgx.Tx, organizationID, accountID string, kinds []notice.Kind, now time.Time) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE notifier.notification SET state = 'void', outcome = $4, finished_at = $5
+		WHERE organization_id = $1 AND account_id = $2 AND kind = ANY($3::text[]) AND state IN ('planned', 'failed')`,
+		organizationID, accountID, kindNames(kinds), Unsubscribed, now)
+	return err
+}
+
+// SwitchOff is Choose for one kind, for whoever follows the link of a mail: it
+// only ever switches off, whoever else chooses at the same time. It holds also
+// for who is no member any more and comes back.
 func (s *Store) SwitchOff(ctx context.Context, organizationID, accountID string, kind notice.Kind, now time.Time) error {
-	choice := notice.AsBefore
-	m, err := s.Member(ctx, organizationID, accountID)
-	switch {
-	case err == nil:
-		choice = m.Choice
-	case !errors.Is(err, ErrNotFound):
-		return err
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `
+			INSERT INTO notifier.member_choice AS c (organization_id, account_id, digest, event_full, locale) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (organization_id, account_id) DO UPDATE
+			SET digest = c.digest AND excluded.digest, event_full = c.event_full AND excluded.event_full`,
+			organizationID, accountID, kind != notice.Digest, kind != notice.EventFull, notice.AsBefore.Locale); err != nil {
+			return err
+		}
+		return voidOfMember(ctx, tx, organizationID, accountID, []notice.Kind{kind}, now)
+	})
+	if err != nil {
+		return fmt.Errorf("switch off %s for member %s: %w", kind, accountID, err)
 	}
-	switch kind {
-	case notice.Digest:
-		choice.Digest = false
-	case notice.EventFull:
-		choice.EventFull = false
-	}
-	return s.Choose(ctx, organizationID, accountID, choice, now)
+	return nil
 }
 
 // loadMembers adds to deliveries for members who they are and, to digests,

@@ -48,11 +48,14 @@ func (t *Tx) Add(ctx context.Context, notices []*notice.Notice) error {
 	return nil
 }
 
-// Void takes back what waits. Of a guest if rsvpIDs has any, else of all
-// guests of the event. No kinds means all kinds. held takes back only what was
+// Void takes back what waits. Of guests if rsvpIDs has any, else of all guests
+// of the event, and then what is about this event: a campaign for another one
+// may wait for the same people. No kinds means all kinds. held takes back only what was
 // never tried and is not due yet.
 func (t *Tx) Void(ctx context.Context, eventID string, rsvpIDs []string, kinds []notice.Kind, held bool, reason string, now time.Time) error {
+	about := ""
 	if len(rsvpIDs) == 0 {
+		about = eventID
 		var err error
 		if rsvpIDs, err = t.guestsOf(ctx, eventID); err != nil {
 			return err
@@ -63,8 +66,9 @@ func (t *Tx) Void(ctx context.Context, eventID string, rsvpIDs []string, kinds [
 			UPDATE notifier.notification SET state = 'void', outcome = $2, finished_at = $3
 			WHERE rsvp_id = ANY($1::uuid[]) AND state IN ('planned', 'failed')
 			  AND (cardinality($4::text[]) = 0 OR kind = ANY($4::text[]))
-			  AND (NOT $5 OR state = 'planned' AND attempts = 0 AND due_at > $3)`,
-			guests, reason, now, kindNames(kinds), held)
+			  AND (NOT $5 OR state = 'planned' AND attempts = 0 AND due_at > $3)
+			  AND ($6 = '' OR event_id = nullif($6, '')::uuid)`,
+			guests, reason, now, kindNames(kinds), held, about)
 		if err != nil {
 			return fmt.Errorf("void notices (%s): %w", reason, err)
 		}

@@ -188,6 +188,19 @@ func (s *Store) RecordHook(ctx context.Context, d HookDelivery) (bool, error) {
 	return tag.RowsAffected() == 1, nil
 }
 
+// TookHooks tells whether a webhook took any post since then. What it took was
+// planned at most as long before as a post is tried.
+func (s *Store) TookHooks(ctx context.Context, webhookID string, since time.Time) (takes bool, err error) {
+	err = s.pool.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM notifier.webhook_delivery
+			WHERE webhook_id = $1 AND planned_at > $2::timestamptz - interval '7 days' AND state = 'sent' AND finished_at > $2)`,
+		webhookID, since).Scan(&takes)
+	if err != nil {
+		return false, fmt.Errorf("what webhook %s took: %w", webhookID, err)
+	}
+	return takes, nil
+}
+
 // ReclaimHooks puts back posts whose lease is over.
 func (s *Store) ReclaimHooks(ctx context.Context, now time.Time) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `
