@@ -114,6 +114,7 @@ func TestElasticsearchGoesAndComesBack(t *testing.T) {
 	o := begin(w)
 	ada := o.comes("ada")
 	o.listed(`"going":1`)
+	o.read("/v1/events/"+o.event+"/guests", "")
 
 	for at, way := range ways {
 		way.away(cable)
@@ -155,6 +156,8 @@ func TestRedisGoesAndComesBackEmpty(t *testing.T) {
 	o := begin(w)
 	ada := o.comes("ada")
 	o.listed(`"going":1`)
+	o.read("/v1/rsvps/"+ada.ID, "Guest "+ada.ManageToken)
+	o.read("/v1/events/"+o.event+"/guests", "")
 
 	for at, way := range ways {
 		o.seats("", fmt.Sprintf(`"going":%d`, 1+5*at))
@@ -170,6 +173,9 @@ func TestRedisGoesAndComesBackEmpty(t *testing.T) {
 			o.soon(http.StatusOK, "GET", path, nil)
 		}
 		o.soon(http.StatusOK, "GET", "/v1/rsvps/"+ada.ID, nil, "Authorization", "Guest "+ada.ManageToken)
+		var founded struct{ ID string } // meanwhile: who reads it is known from the listing's store
+		o.want(http.StatusCreated, "POST", "/v1/organizations", map[string]string{"name": "Founded " + way.name, "slug": "founded-" + way.name}).decode(t, &founded)
+		o.read("/v1/organizations/"+founded.ID+"/members", "")
 		if way.name == "hang" {
 			o.emptyRedis(direct)
 		}

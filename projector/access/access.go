@@ -4,6 +4,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -56,9 +57,8 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 			newest[id], at[id] = document.NewOrganization(it.Envelope.Version, body.Organization), it.At
 		}
 	}
-	if err := p.WriteRoles(ctx, newest); err != nil {
-		return err
-	}
+	// Each half is written although the other can't be: what reads roles makes do with one store while the other is away.
+	roles := p.WriteRoles(ctx, newest)
 	err := p.targets(ctx, func(target string) error {
 		ops := make([]elastic.Op, 0, len(newest))
 		for id, doc := range newest {
@@ -66,7 +66,7 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		}
 		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[ops[i].ID], reason) })
 	})
-	if err != nil {
+	if err := errors.Join(roles, err); err != nil {
 		return err
 	}
 	return rejects.Err()
