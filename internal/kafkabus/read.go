@@ -26,7 +26,7 @@ func readPartition(ctx context.Context, client sarama.Client, topic string, part
 		return from, err
 	}
 	defer func() { _ = consumer.Close() }() // leaves the client open
-	pc, err := consumer.ConsumePartition(topic, partition, from)
+	pc, err := fromLeader(ctx, func() (sarama.PartitionConsumer, error) { return consumer.ConsumePartition(topic, partition, from) })
 	if err != nil {
 		return from, err
 	}
@@ -83,20 +83,39 @@ type span struct {
 }
 
 // spans gives the partitions of a topic with what each holds now, and the number of messages of all.
-func spans(client sarama.Client, topic string) (parts []span, total int64, err error) {
+func spans(ctx context.Context, client sarama.Client, topic string) (parts []span, total int64, err error) {
 	ids, err := client.Partitions(topic)
 	if err != nil {
 		return nil, 0, fmt.Errorf("partitions of %s: %w", topic, err)
 	}
 	for _, p := range ids {
 		s := span{partition: p}
-		if s.from, err = client.GetOffset(topic, p, sarama.OffsetOldest); err != nil {
+		if s.from, err = offsetAt(ctx, client, topic, p, sarama.OffsetOldest); err != nil {
 			return nil, 0, fmt.Errorf("oldest offset of %s/%d: %w", topic, p, err)
 		}
-		if s.to, err = client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
+		if s.to, err = offsetAt(ctx, client, topic, p, sarama.OffsetNewest); err != nil {
 			return nil, 0, fmt.Errorf("end of %s/%d: %w", topic, p, err)
 		}
 		parts, total = append(parts, s), total+s.to-s.from
 	}
 	return parts, total, nil
+}
+
+func offsetAt(ctx context.Context, client sarama.Client, topic string, partition int32, at int64) (int64, error) {
+	return fromLeader(ctx, func() (int64, error) { return client.GetOffset(topic, partition, at) })
+}
+
+// leaderPatience is how long a partition may be without a leader, or its new one not know of it.
+const leaderPatience = 10 * time.Second
+
+// fromLeader asks again while a partition's leader changes, as it does when a topic is new or a broker leaves.
+func fromLeader[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	pause, until := newBackoff(50*time.Millisecond, time.Second), time.Now().Add(leaderPatience)
+	for {
+		answer, err := ask()
+		if !errors.Is(err, sarama.ErrNotLeaderForPartition) && !errors.Is(err, sarama.ErrLeaderNotAvailable) ||
+			time.Now().After(until) || !pause.pause(ctx) {
+			return answer, err
+		}
+	}
 }

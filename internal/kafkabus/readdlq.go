@@ -56,7 +56,7 @@ func ReadDLQ(ctx context.Context, cfg Config, group string, limit int) ([]DeadLe
 	}
 	defer func() { _ = client.Close() }()
 	topic := cfg.DLQ(group)
-	parts, _, err := spans(client, topic)
+	parts, _, err := spans(ctx, client, topic)
 	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		return nil, nil
 	}
@@ -133,7 +133,7 @@ func FetchDLQ(ctx context.Context, cfg Config, group string, partition int32, of
 	}
 	defer func() { _ = client.Close() }()
 	topic := cfg.DLQ(group)
-	end, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
+	end, err := offsetAt(ctx, client, topic, partition, sarama.OffsetNewest)
 	if err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		return DeadLetter{}, fmt.Errorf("read %s/%d: %w", topic, partition, err)
 	}

@@ -39,7 +39,7 @@ func Replay(ctx context.Context, cfg Config, topic string, handle Handler, opts 
 	}
 	defer func() { _ = client.Close() }()
 	topic = cfg.Topic(topic)
-	parts, total, err := spans(client, topic)
+	parts, total, err := spans(ctx, client, topic)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
