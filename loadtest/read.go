@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/turnout-events/turnout/loadtest/wire"
@@ -173,7 +168,7 @@ func (r *readers) seats(ctx context.Context, o options) ([]row, error) {
 }
 
 // asked is a search as both sides get it; the number keeps ours from being answered from memory.
-const asked = "/v1/events?q=load&limit=20&to=2090-01-01T00:00:00.%09dZ"
+const asked = "/v1/events?q=load&limit=20&to=2090-01-01T00:00:00." + wire.Mark + "Z"
 
 func (r *readers) searches(ctx context.Context, o options) ([]row, error) {
 	to := time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -182,39 +177,29 @@ func (r *readers) searches(ctx context.Context, o options) ([]row, error) {
 		return nil, err
 	}
 	// A young Elasticsearch gets faster by half while it compiles what it runs, to the good of whoever comes later.
-	if _, err := hammer(ctx, warmSearches, readConns, straight); err != nil {
+	if _, err := r.fully(ctx, r.elasticAddr(), wire.Load{Conns: readConns, Template: straight, For: warmSearches}); err != nil {
 		return nil, err
 	}
-	var number int64
-	var mu sync.Mutex
-	fresh := func(ctx context.Context) (*http.Request, error) {
-		mu.Lock()
-		number++
-		path := fmt.Sprintf(asked, number)
-		mu.Unlock()
-		return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.query.addr+path, nil)
-	}
-	same := func(ctx context.Context) (*http.Request, error) {
-		return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.query.addr+fmt.Sprintf(asked, 0), nil)
-	}
+	fresh, same := fixed(get(asked)), fixed(get(strings.ReplaceAll(asked, wire.Mark, "123456789")))
 	var ours, theirs, cached, cpu series
-	arm := func(into *series, make request) func() error {
+	arm := func(into *series, addr string, template func(int64) *wire.Template) func() error {
 		return func() error {
 			used := r.query.cpu()
-			b, err := hammer(ctx, o.duration, readConns, make)
-			*into = append(*into, b.perSecond)
-			if into == &ours {
-				cpu = append(cpu, us(r.query.cpu()-used, b.asked))
+			f, err := r.fully(ctx, addr, wire.Load{Conns: readConns, Template: template, Warm: warm, For: o.duration})
+			if err != nil {
+				return err
 			}
-			return err
+			*into = append(*into, f.PerSecond(http.StatusOK))
+			if into == &ours {
+				cpu = append(cpu, us(r.query.cpu()-used, f.Sent))
+			}
+			return nil
 		}
 	}
-	if err := alternate(o.rounds, arm(&ours, fresh), arm(&theirs, straight), arm(&cached, same)); err != nil {
-		return nil, err
-	}
+	err = alternate(o.rounds, arm(&ours, r.query.addr, fresh), arm(&theirs, r.elasticAddr(), straight), arm(&cached, r.query.addr, same))
 	return []row{ours.row("searches, none asked before", "1/s"), theirs.row("the same, straight to Elasticsearch", "1/s"),
 		ours.over(theirs).row("search / Elasticsearch", "×").atLeast(.85), cpu.row("CPU of the query role per search", "µs"),
-		cached.row("one search, asked by all", "1/s"), cached.over(theirs).row("remembered search / Elasticsearch", "×").atLeast(20)}, nil
+		cached.row("one search, asked by all", "1/s"), cached.over(theirs).row("remembered search / Elasticsearch", "×").atLeast(20)}, err
 }
 
 func (r *readers) suggestions(ctx context.Context, o options) ([]row, error) {
@@ -223,106 +208,52 @@ func (r *readers) suggestions(ctx context.Context, o options) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var n int64
-	var mu sync.Mutex
-	ask := func(ctx context.Context) (*http.Request, error) {
-		mu.Lock()
-		n++
-		path := "/v1/suggest?q=loa" + strings.Repeat(".", int(n%150)) // other texts, the same words
-		mu.Unlock()
-		return http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.query.addr+path, nil)
+	var other [150]*wire.Template // other texts, the same words
+	for i := range other {
+		other[i] = get("/v1/suggest?q=loa" + strings.Repeat(".", i))
 	}
 	var ours, theirs series
-	arm := func(into *series, make request) func() error {
+	arm := func(into *series, addr string, template func(int64) *wire.Template) func() error {
 		return func() error {
-			b, err := hammer(ctx, o.duration, suggesters, make)
-			*into = append(*into, ms(b.p99))
+			f, err := r.fully(ctx, addr, wire.Load{Conns: suggesters, Template: template, Warm: warm, For: o.duration})
+			if err == nil {
+				*into = append(*into, ms(f.Quantile(.99)))
+			}
 			return err
 		}
 	}
-	if err := alternate(o.rounds, arm(&ours, ask), arm(&theirs, straight)); err != nil {
-		return nil, err
-	}
+	err = alternate(o.rounds, arm(&ours, r.query.addr, func(n int64) *wire.Template { return other[n%int64(len(other))] }),
+		arm(&theirs, r.elasticAddr(), straight))
 	return []row{ours.row("suggestion p99", "ms"), theirs.row("the same, straight to Elasticsearch, p99", "ms"),
-		ours.over(theirs).row("suggestion p99 / Elasticsearch p99", "×").atMost(3)}, nil
+		ours.over(theirs).row("suggestion p99 / Elasticsearch p99", "×").atMost(3)}, err
 }
 
-type request func(ctx context.Context) (*http.Request, error)
+// fully runs a load of which every request must be answered with 200.
+func (r *readers) fully(ctx context.Context, addr string, l wire.Load) (*wire.Figures, error) {
+	l.Addr = addr
+	f, err := r.run(ctx, l)
+	if err == nil && (f.Failed > 0 || len(f.Statuses) != 1 || f.Statuses[http.StatusOK] == 0) {
+		err = fmt.Errorf("%s answered %v: %w", addr, f.Statuses, f.Failure)
+	}
+	return f, err
+}
 
-// straight is the very request that the query role sends.
-func (r *readers) straight(q reader.Search) (request, error) {
+func (r *readers) elasticAddr() string { return strings.TrimPrefix(r.elastic, "http://") }
+
+func fixed(t *wire.Template) func(int64) *wire.Template {
+	return func(int64) *wire.Template { return t }
+}
+
+func get(path string) *wire.Template {
+	return wire.NewTemplate("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+// straight is what Elasticsearch is asked for the same answer, with its documents.
+func (r *readers) straight(q reader.Search) (func(int64) *wire.Template, error) {
 	body, err := json.Marshal(q.Request(time.Now()))
 	if err != nil {
 		return nil, err
 	}
-	url := r.elastic + "/" + r.namespace + "-listing/_search?allow_partial_search_results=false"
-	return func(ctx context.Context) (*http.Request, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-		if err == nil {
-			req.Header.Set("Content-Type", "application/json")
-		}
-		return req, err
-	}, nil
-}
-
-type hammered struct {
-	perSecond float64
-	p99       time.Duration
-	asked     int64 // while it warmed up as well
-}
-
-// hammer is a closed loop over net/http, for answers that wire does not read (Elasticsearch sends them in chunks).
-func hammer(ctx context.Context, d time.Duration, conns int, make request) (hammered, error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns, DisableCompression: true}, Timeout: 30 * time.Second}
-	defer client.CloseIdleConnections()
-	var (
-		mu     sync.Mutex
-		took   []time.Duration
-		failed error
-		asked  int64
-		wg     sync.WaitGroup
-	)
-	began := time.Now()
-	from, end := began.Add(warm), began.Add(warm+d)
-	for range conns {
-		wg.Go(func() {
-			var own []time.Duration
-			var err error
-			var n int64
-			for ; err == nil && ctx.Err() == nil && time.Now().Before(end); n++ {
-				at := time.Now()
-				if err = once(ctx, client, make); err == nil && at.After(from) {
-					own = append(own, time.Since(at))
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			took, failed, asked = append(took, own...), errors.Join(failed, err), asked+n
-		})
-	}
-	wg.Wait()
-	if failed == nil && len(took) == 0 {
-		failed = errors.New("nothing was answered")
-	}
-	if failed != nil || ctx.Err() != nil {
-		return hammered{}, errors.Join(failed, ctx.Err())
-	}
-	slices.Sort(took)
-	return hammered{perSecond: float64(len(took)) / d.Seconds(), p99: took[len(took)*99/100], asked: asked}, nil
-}
-
-func once(ctx context.Context, client *http.Client, make request) error {
-	req, err := make(ctx)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if _, err = io.Copy(io.Discard, res.Body); err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", req.URL, res.Status)
-	}
-	return err
+	return fixed(wire.NewTemplate(fmt.Sprintf("POST /%s-listing/_search?allow_partial_search_results=false HTTP/1.1\r\nHost: localhost\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", r.namespace, len(body), body))), nil
 }

@@ -24,6 +24,7 @@ import (
 type counter struct {
 	text     string
 	searches atomic.Int64
+	byID     atomic.Int64
 	arrived  chan struct{}
 	open     chan struct{}
 }
@@ -37,6 +38,9 @@ func (c *counter) behind(t *testing.T) func(string) string {
 				return // the client has left
 			}
 			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			if strings.Contains(string(body), `"ids"`) {
+				c.byID.Add(1)
+			}
 			if strings.HasSuffix(r.URL.Path, "/_search") && strings.Contains(string(body), c.text) {
 				if c.searches.Add(1) == 1 {
 					close(c.arrived)
@@ -63,6 +67,7 @@ func TestACrowdAsksOnce(t *testing.T) {
 	ok[map[string]any](t, r.get("/v1/events/"+e.ID, atLeast(e.ID, v)...))
 	ok[found](t, r.get("/v1/events?q=other", atLeast(e.ID, v)...)) // the index has it
 
+	before := count.byID.Load()
 	host := strings.TrimPrefix(r.url, "http://")
 	conns := make([]net.Conn, crowd)
 	for i := range conns { // all at the door before the first may ask
@@ -104,6 +109,9 @@ func TestACrowdAsksOnce(t *testing.T) {
 	}
 	if n := count.searches.Load(); n != 1 {
 		t.Errorf("Elasticsearch was asked %d times", n)
+	}
+	if n := count.byID.Load() - before; n > 1 { // for a document that is not remembered
+		t.Errorf("Elasticsearch was asked %d times for what was found", n)
 	}
 	testkit.Eventually(t, 5*time.Second, 20*time.Millisecond, func() error {
 		hit, shared, miss := r.metric("turnout_query_search_cache_total", "hit"), r.metric("turnout_query_search_cache_total", "shared"), r.metric("turnout_query_search_cache_total", "miss")

@@ -72,6 +72,9 @@ func New(_ context.Context, cfg Config, deps Deps) (*Query, error) {
 		OpsSetting: "TURNOUT_QUERY_OPS_ADDR", Registry: deps.Registry,
 	}, deps.Log)
 	stores := reader.NewStores(deps.Elastic, deps.Redis, deps.Log)
+	if err := stores.Register(server.Registry()); err != nil {
+		return nil, fmt.Errorf("query metrics: %w", err)
+	}
 	hub, err := reader.NewHub(stores, server.Registry(), deps.Log)
 	if err != nil {
 		return nil, fmt.Errorf("query metrics: %w", err)

@@ -8,11 +8,19 @@ import (
 	"github.com/turnout-events/turnout/internal/jsonwalk"
 )
 
-// Hit is a document found.
+// Hit is a document found; ID is empty when no stored fields were asked for.
 type Hit struct {
 	ID     string
 	Source json.RawMessage
-	Sort   []json.RawMessage // as received: a number keeps its digits in a cursor
+	Revision
+	Sort []json.RawMessage // as received: a number keeps its digits in a cursor
+}
+
+// Revision tells what a document was when it was found, among all that its id had in an index. Index is given always,
+// the rest when the body asks for seq_no_primary_term.
+type Revision struct {
+	Index     string
+	Seq, Term int64
 }
 
 // SearchResult is an answer to a search.
@@ -80,6 +88,12 @@ func hit(w *jsonwalk.Walk, read func(*jsonwalk.Walk)) (h Hit) {
 		switch string(name) {
 		case "_id":
 			h.ID = w.Text()
+		case "_index":
+			h.Index = w.Text()
+		case "_seq_no":
+			h.Seq = w.Int()
+		case "_primary_term":
+			h.Term = w.Int()
 		case "_source":
 			if read == nil {
 				h.Source = w.Value()

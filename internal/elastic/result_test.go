@@ -13,7 +13,7 @@ import (
 // An answer as Elasticsearch sends it, with what could lead a scanner astray: the names of its parts inside of
 // documents, quotes, braces in text, a number that a float64 would round.
 const answered = `{"took":7,"timed_out":true,"pit_id":"p\"=","_shards":{"total":1},"hits":{"total":{"value":10000,"relation":"gte"},` +
-	`"max_score":null,"hits":[{"_index":"a","_id":"x\"\u00e9","_score":1.0,"_source":{"hits":{"hits":[]},"t":"}]{\\"},"sort":[9007199254740993,"a,]b",null]},` +
+	`"max_score":null,"hits":[{"_index":"a","_id":"x\"\u00e9","_score":1.0,"_seq_no":12,"_primary_term":3,"_source":{"hits":{"hits":[]},"t":"}]{\\"},"sort":[9007199254740993,"a,]b",null]},` +
 	`{"_id":"y","_source":{}}]},"aggregations":{"n":{"value":1.5},"hits":{"buckets":[{"key":"}"}]}}}`
 
 func TestSearchResultIsWhatJSONSays(t *testing.T) {
@@ -25,7 +25,8 @@ func TestSearchResultIsWhatJSONSays(t *testing.T) {
 	want := SearchResult{Total: 10000, TotalAtLeast: true, PIT: `p"=`, Took: 7 * time.Millisecond, TimedOut: true,
 		Hits: []Hit{
 			{ID: "x\"é", Source: json.RawMessage(`{"hits":{"hits":[]},"t":"}]{\\"}`),
-				Sort: []json.RawMessage{json.RawMessage("9007199254740993"), json.RawMessage(`"a,]b"`), json.RawMessage("null")}},
+				Revision: Revision{Index: "a", Seq: 12, Term: 3},
+				Sort:     []json.RawMessage{json.RawMessage("9007199254740993"), json.RawMessage(`"a,]b"`), json.RawMessage("null")}},
 			{ID: "y", Source: json.RawMessage("{}")},
 		},
 		Aggregations: map[string]json.RawMessage{"n": json.RawMessage(`{"value":1.5}`), "hits": json.RawMessage(`{"buckets":[{"key":"}"}]}`)},

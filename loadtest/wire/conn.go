@@ -26,6 +26,8 @@ type conn struct {
 	got     int
 	head    int // length of the head, once it is there
 	length  int // of the body
+	chunked bool
+	at      int // where the next chunk begins
 	fail    error
 }
 
@@ -47,9 +49,9 @@ func dial(ctx context.Context, addr string, until time.Time) (*conn, error) {
 	return c, tcp.SetDeadline(until)
 }
 
-// do sends a request and reads its answer; the body is valid until the next call.
+// do sends a request and reads its answer; the body is valid until the next call, and a chunked one is as it came.
 func (c *conn) do(request []byte) (status int, body []byte, err error) {
-	c.request, c.sent, c.got, c.head, c.length, c.fail = request, false, 0, 0, 0, nil
+	c.request, c.sent, c.got, c.head, c.length, c.chunked, c.at, c.fail = request, false, 0, 0, 0, false, 0, nil
 	if err := c.raw.Read(c.step); err != nil {
 		return 0, nil, err
 	}
@@ -91,16 +93,17 @@ func (c *conn) advance(fd uintptr) bool {
 		if c.complete() {
 			return true
 		}
-		if c.got == len(c.buf) {
-			c.fail = fmt.Errorf("an answer is longer than %d bytes", len(c.buf))
-			return true
+		if c.got == len(c.buf) { // once: the next answer has that room
+			c.buf = append(c.buf, make([]byte, len(c.buf))...)
 		}
 	}
 }
 
 var (
-	headEnd   = []byte("\r\n\r\n")
-	lengthKey = []byte("\r\nContent-Length: ") // as net/http writes it
+	headEnd    = []byte("\r\n\r\n")
+	lineEnd    = []byte("\r\n")
+	lengthKey  = []byte("\r\nContent-Length: ") // as net/http writes it
+	chunkedKey = []byte("\r\ntransfer-encoding: chunked\r\n")
 )
 
 func (c *conn) complete() bool {
@@ -110,10 +113,14 @@ func (c *conn) complete() bool {
 			return false
 		}
 		c.head = end + len(headEnd)
+		c.at = c.head
 		at := bytes.Index(c.buf[:c.head], lengthKey)
 		if at < 0 {
-			c.fail = errors.New("an answer without Content-Length")
-			return true
+			if c.chunked = bytes.Contains(bytes.ToLower(c.buf[:c.head]), chunkedKey); !c.chunked {
+				c.fail = errors.New("an answer that does not say how long it is")
+				return true
+			}
+			return c.lastChunk()
 		}
 		for _, b := range c.buf[at+len(lengthKey) : c.head] {
 			if b < '0' || b > '9' {
@@ -122,7 +129,35 @@ func (c *conn) complete() bool {
 			c.length = 10*c.length + int(b-'0')
 		}
 	}
+	if c.chunked {
+		return c.lastChunk()
+	}
 	return c.got >= c.head+c.length
+}
+
+// lastChunk walks over the chunks that are here whole (RFC 9112, 7.1).
+func (c *conn) lastChunk() bool {
+	for c.at < c.got {
+		n := bytes.Index(c.buf[c.at:c.got], lineEnd)
+		if n < 0 {
+			return false
+		}
+		size, err := strconv.ParseUint(string(c.buf[c.at:c.at+n]), 16, 31)
+		if err != nil {
+			c.fail = fmt.Errorf("size of a chunk: %w", err)
+			return true
+		}
+		next := c.at + n + 2*len(lineEnd) + int(size)
+		if next > c.got {
+			return false
+		}
+		c.at = next
+		if size == 0 {
+			c.length = c.at - c.head
+			return true
+		}
+	}
+	return false
 }
 
 func (c *conn) close() { _ = c.tcp.Close() }

@@ -1,10 +1,13 @@
 package wire_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,6 +61,33 @@ func TestEveryRequestOnce(t *testing.T) {
 	}
 	if len(seen) != 2800 {
 		t.Fatalf("%d requests", len(seen))
+	}
+}
+
+// Answers in chunks are read to their end, however they are cut, and those that do not fit at first.
+func TestChunkedAnswers(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for n := range 5 {
+			_, _ = io.WriteString(w, strings.Repeat(r.URL.Path[1:], n*1000))
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	defer server.Close()
+	request := wire.NewTemplate("GET /" + wire.Mark + " HTTP/1.1\r\nHost: test\r\n\r\n")
+	wrong := make([]int, 4)
+	f, err := wire.Run(t.Context(), wire.Load{
+		Addr: strings.TrimPrefix(server.URL, "http://"), Conns: len(wrong), Requests: 100, For: 20 * time.Second,
+		Template: func(int64) *wire.Template { return request },
+		Answer: func(worker int, n int64, _ int, body []byte) {
+			whole, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
+			if err != nil || string(whole) != strings.Repeat(fmt.Sprintf("%09d", n), 10_000) {
+				wrong[worker]++
+			}
+		},
+	})
+	if err != nil || f.Failed > 0 || f.Statuses[http.StatusOK] != 100 || slices.Max(wrong) > 0 {
+		t.Fatalf("%+v, %v, %v, wrong %v", f.Statuses, f.Failure, err, wrong)
 	}
 }
 

@@ -236,7 +236,7 @@ func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 	}
 	body := object{
 		"size": s.Limit + 1, "track_total_hits": true, "query": object{"bool": query},
-		"sort": s.order(), "aggs": json.RawMessage(facets), "_source": json.RawMessage(fields),
+		"sort": s.order(), "aggs": json.RawMessage(facets),
 	}
 	if s.Lean {
 		delete(body, "aggs")
@@ -248,9 +248,10 @@ func (s Search) body(now time.Time, after []any, fuzzy bool) (object, bool) {
 	return body, none
 }
 
-// Request is the body of the first page as it is sent to Elasticsearch, for
-// measuring against it.
+// Request is the body of the first page, with its documents, as Elasticsearch is asked for it when none of them is
+// remembered at once; for measuring against it.
 func (s Search) Request(now time.Time) map[string]any {
 	body, _ := s.body(now.Truncate(nowStep), nil, false)
+	body["_source"] = json.RawMessage(fields)
 	return body
 }

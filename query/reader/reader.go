@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/sony/gobreaker/v2"
 
@@ -43,11 +44,18 @@ type Stores struct {
 	log     *slog.Logger
 	search  *gobreaker.CircuitBreaker[any]
 	seats   *gobreaker.CircuitBreaker[any]
+
+	documents *documents
 }
 
 // NewStores wraps the clients.
 func NewStores(es *elastic.Client, rd *redisconn.Conn, log *slog.Logger) *Stores {
-	return &Stores{Elastic: es, Redis: rd, log: log, search: breaker("elasticsearch", log), seats: breaker("redis", log)}
+	return &Stores{Elastic: es, Redis: rd, log: log, search: breaker("elasticsearch", log), seats: breaker("redis", log), documents: newDocuments()}
+}
+
+// Register adds the metric of what is remembered between searches.
+func (s *Stores) Register(registry prometheus.Registerer) error {
+	return registry.Register(s.documents.results)
 }
 
 // breaker opens after five failures in a row and lets one request probe each

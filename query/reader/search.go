@@ -3,6 +3,7 @@ package reader
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -102,17 +103,53 @@ func (s *Stores) search1(ctx context.Context, q Search, at cursor, after []any) 
 	if none {
 		return &answered{}, nil
 	}
-	return run(s.search, func() (*answered, error) {
-		a := &answered{found: make([]Found, 0, q.Limit+1)}
-		var err error
-		a.SearchResult, err = s.Elastic.SearchWalk(ctx, document.Listings, body, func(w *jsonwalk.Walk) {
-			a.found = append(a.found, foundIn(w))
-		})
-		if err == nil && len(a.found) != len(a.Hits) {
-			err = fmt.Errorf("%d documents of %d hits", len(a.found), len(a.Hits))
+	return run(s.search, func() (*answered, error) { return s.find(ctx, body) })
+}
+
+// find asks Elasticsearch which events match, and tells from memory what is in them. What it does not know as it is now,
+// it asks for by id; if that has changed again meanwhile, all is asked for at once, so that an answer is of one moment.
+func (s *Stores) find(ctx context.Context, body object) (*answered, error) {
+	body["stored_fields"], body["seq_no_primary_term"] = "_none_", true // not even ids, which are stored beside the documents
+	r, err := s.Elastic.Search(ctx, document.Listings, body)
+	if err != nil {
+		return nil, err
+	}
+	for i, h := range r.Hits {
+		if len(h.Sort) == 0 {
+			return nil, errors.New("a hit that does not say what it was sorted by")
 		}
-		return a, err
+		r.Hits[i].ID = jsonwalk.Of(h.Sort[len(h.Sort)-1]).Text() // the last key of every order
+	}
+	found, unknown := s.documents.of(r.Hits)
+	s.documents.hit.Add(float64(len(found) - len(unknown)))
+	if len(unknown) > 0 {
+		s.documents.miss.Add(float64(len(unknown)))
+		if _, err := s.whole(ctx, object{"size": len(unknown), "query": object{"ids": object{"values": unknown}}, "track_total_hits": false}); err != nil {
+			return nil, err
+		}
+		if found, unknown = s.documents.of(r.Hits); len(unknown) > 0 {
+			return s.whole(ctx, body)
+		}
+	}
+	return &answered{SearchResult: r, found: found}, nil
+}
+
+// whole searches for events with their documents, and remembers those.
+func (s *Stores) whole(ctx context.Context, body object) (*answered, error) {
+	delete(body, "stored_fields")
+	body["_source"], body["seq_no_primary_term"] = json.RawMessage(fields), true
+	a := &answered{}
+	var err error
+	a.SearchResult, err = s.Elastic.SearchWalk(ctx, document.Listings, body, func(w *jsonwalk.Walk) {
+		a.found = append(a.found, foundIn(w))
 	})
+	if err == nil && len(a.found) != len(a.Hits) {
+		err = fmt.Errorf("%d documents of %d hits", len(a.found), len(a.Hits))
+	}
+	if err == nil {
+		s.documents.keep(a.Hits, a.found)
+	}
+	return a, err
 }
 
 func (s Search) page(r *answered, at cursor) (Page, error) {
