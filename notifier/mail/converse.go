@@ -28,21 +28,11 @@ func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
 	if stage, err := ask(c, l); err != nil {
 		return stage, err
 	}
-	if asItIs(l.Raw) {
-		if _, err := c.Text.W.Write(append(l.Raw, ".\r\n"...)); err != nil {
-			return stageData, err
-		}
-		if err := c.Text.W.Flush(); err != nil {
-			return stageData, err
-		}
-	} else {
-		w := c.Text.DotWriter()
-		if _, err := w.Write(l.Raw); err != nil {
-			return stageData, err
-		}
-		if err := w.Close(); err != nil {
-			return stageData, err
-		}
+	if _, err := c.Text.W.Write(onWire(l.Raw)); err != nil {
+		return stageData, err
+	}
+	if err := c.Text.W.Flush(); err != nil {
+		return stageData, err
 	}
 	_, _, err = c.Text.ReadResponse(250)
 	return stageDone, err
@@ -105,19 +95,18 @@ func settled(c *smtp.Client, why error, together bool, left int) error {
 	return why
 }
 
-// asItIs tells that a message can go without a byte more: each line ends as SMTP wants it, and none begins with a dot
-// (RFC 5321, 4.5.2).
-func asItIs(raw []byte) bool {
-	if !bytes.HasSuffix(raw, []byte("\r\n")) || raw[0] == '.' {
-		return false
-	}
-	for at := 0; ; {
-		n := bytes.IndexByte(raw[at:], '\n')
-		if n < 0 {
-			return true
+// onWire gives a message as DATA wants it (RFC 5321, 4.5.2): every line ends in CRLF, one that begins with a dot has
+// another before it, and a line of one dot is the end. net/textproto does the same byte by byte.
+func onWire(raw []byte) []byte {
+	out := make([]byte, 0, len(raw)+256)
+	for {
+		line, rest, more := bytes.Cut(raw, []byte("\n"))
+		if bytes.HasPrefix(line, []byte(".")) {
+			out = append(out, '.')
 		}
-		if at += n + 1; at < 2 || raw[at-2] != '\r' || at < len(raw) && raw[at] == '.' {
-			return false
+		out = append(append(out, bytes.TrimSuffix(line, []byte("\r"))...), "\r\n"...)
+		if raw = rest; !more || len(raw) == 0 {
+			return append(out, ".\r\n"...)
 		}
 	}
 }
