@@ -158,6 +158,20 @@ func (w *world) want(status int, method, path string, body any, headers ...strin
 	return a
 }
 
+// wantInTurn is want for a read of what was just written: on a busy machine a read store may take longer than a request
+// may wait, and the answer says to come back.
+func (w *world) wantInTurn(status int, method, path string, body any, headers ...string) answer {
+	w.t.Helper()
+	testkit.Eventually(w.t, time.Minute, 200*time.Millisecond, func() error {
+		a, err := w.call(method, path, body, headers...)
+		if err == nil && (a.Status == http.StatusServiceUnavailable || a.Status == http.StatusConflict) && a.Header.Get("Retry-After") != "" {
+			err = fmt.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
+		}
+		return err
+	})
+	return w.want(status, method, path, body, headers...)
+}
+
 // organizer signs up, signs in and makes an organization.
 func (w *world) organizer() {
 	w.t.Helper()

@@ -31,15 +31,22 @@ func (s *Stores) Guest(ctx context.Context, rsvpID string) (document.Guest, erro
 }
 
 // GuestAtLeast waits until an RSVP is there, for at most Patience, and until
-// its event has come to the version that is asked for. epoch is the one of the
+// its event has come to the version that is asked for; ErrNotYetVisible when one
+// that must exist is not there by then. epoch is the one of the
 // guest's token: an older document is not what the guest knows; -1 for none.
 func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, least Least) (document.Guest, error) {
 	var g document.Guest
 	done, err := poll(ctx, func() (bool, error) {
 		var err error
 		g, err = s.Guest(ctx, rsvpID)
-		if errors.Is(err, fault.ErrNotFound) {
-			return epoch < 0 && least.Version == 0, nil // a token that verifies names an RSVP that exists
+		switch {
+		case !errors.Is(err, fault.ErrNotFound):
+		case epoch >= 0:
+			return false, nil // a token that verifies names an RSVP that exists
+		case least.Version == 0:
+			return true, nil
+		default: // it exists if the version was about it, or about one that came after it
+			return s.reached(ctx, document.GuestList, least)
 		}
 		if err != nil || g.Epoch < epoch {
 			return err != nil, err
@@ -57,7 +64,7 @@ func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, lea
 	switch {
 	case err != nil:
 		return g, err
-	case g.RSVPID == "":
+	case done && g.RSVPID == "":
 		return g, fault.ErrNotFound
 	case !done:
 		return g, ErrNotYetVisible.Detailf("The RSVP is at version %d here.", g.Version)
