@@ -103,6 +103,8 @@ type rsvpView struct {
 	ManageToken      string     `json:"manage_token"`
 	AddressConfirmed bool       `json:"address_confirmed"`
 	Name             string     `json:"name"`
+	Rating           int        `json:"rating"`
+	Comment          string     `json:"comment"`
 	Version          int64      `json:"version"`
 }
 

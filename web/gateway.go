@@ -66,6 +66,7 @@ func (r *role) serve(c *gin.Context) {
 			p.Out.URL.RawQuery = p.In.URL.RawQuery
 			p.Out.Host = p.In.Host
 			p.SetXForwarded() // Rewrite has dropped what the client sent
+			p.Out.Header.Set("X-Forwarded-For", httpserver.ClientIP(c))
 			p.Out.Header.Set(httpserver.HeaderRequestID, httpserver.RequestID(c.Request.Context()))
 			p.Out.Header.Set(httpserver.HeaderTraceparent, httpserver.Traceparent(c.Request.Context()))
 		},

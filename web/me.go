@@ -14,6 +14,7 @@ const sessionCookie = "turnout_guest"
 type mePage struct {
 	Title   string
 	Token   string // of a mailed link that waits for its button
+	Email   string // as it was typed, when it was refused
 	Known   bool
 	Sent    bool
 	RSVPs   []myRSVP
@@ -69,6 +70,9 @@ func (p *pages) signIn(c *gin.Context) {
 		body := map[string]string{"token": c.PostForm("token")}
 		if _, err := p.api.write(ctx, http.MethodPost, "/v1/guest-sessions", body, &session, headers); err != nil {
 			page.Problem = asProblem(err)
+			if page.Problem.Status == http.StatusTooManyRequests || page.Problem.Status >= http.StatusInternalServerError {
+				page.Token = body["token"] // it is good still
+			}
 			p.show(c, page.Problem.Status, "me", page)
 			return
 		}
@@ -76,7 +80,7 @@ func (p *pages) signIn(c *gin.Context) {
 	default:
 		body := map[string]string{"email": strings.TrimSpace(c.PostForm("email"))}
 		if _, err := p.api.write(ctx, http.MethodPost, "/v1/guest-links", body, nil, headers); err != nil {
-			page.Problem = asProblem(err)
+			page.Problem, page.Email = asProblem(err), body["email"]
 			p.show(c, page.Problem.Status, "me", page)
 			return
 		}

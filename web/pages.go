@@ -78,7 +78,7 @@ type eventPage struct {
 	Open      bool
 	Full      bool
 	Closed    string // why not
-	Sizes     []int
+	Most      int    // people in a party
 	Form      url.Values
 	Problem   *problem
 }
@@ -97,7 +97,7 @@ func (p *pages) loadEvent(c *gin.Context) (eventPage, bool) {
 		p.sorry(c, asProblem(err))
 		return eventPage{}, false
 	}
-	page := eventPage{Title: e.Title, Event: e, Form: url.Values{}, Sizes: partySizes(e.MaxParty)}
+	page := eventPage{Title: e.Title, Event: e, Form: url.Values{}, Most: e.MaxParty}
 	// Without the counters the form still works: command decides, not this page.
 	if seats, err := p.api.seats(c.Request.Context(), e.ID); err == nil {
 		page.Seats = &seats
@@ -124,14 +124,6 @@ func openFor(e eventView, now time.Time) (bool, string) {
 		return false, "Answers are closed."
 	}
 	return true, ""
-}
-
-func partySizes(most int) []int {
-	sizes := []int{}
-	for n := 1; n <= max(1, min(most, 20)); n++ {
-		sizes = append(sizes, n)
-	}
-	return sizes
 }
 
 type submitBody struct {

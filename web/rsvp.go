@@ -22,14 +22,16 @@ type rsvpPage struct {
 	Seats   *seatsView
 	RSVP    rsvpView
 	Heading string
-	Proven  bool // the link came by mail, so the address is the guest's
-	Sizes   []int
+	Proven  bool  // the link came by mail, so the address is the guest's
+	Most    int   // people in the party: what it has already stays allowed
 	Over    bool  // the event has ended: now it can be rated
 	Ratings []int // to choose from
 	// Reachable offers notifications: there may still be something to tell.
 	Reachable bool
-	Form      url.Values
-	Problem   *problem
+	// Active is an event that neither was cancelled nor is over.
+	Active  bool
+	Form    url.Values
+	Problem *problem
 }
 
 // rsvp is the guest's own page, behind the manage link of every mail.
@@ -51,7 +53,12 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 	ctx := c.Request.Context()
 	r, err := p.api.rsvp(ctx, id, token, min)
 	if err != nil {
-		p.sorry(c, asProblem(err))
+		why := asProblem(err)
+		if why.Code == "not-yet-visible" { // by a link that verifies: only what is shown is late
+			why = &problem{Status: http.StatusServiceUnavailable, Title: "Your answer is recorded", Detail: "This page is catching up, and looks again by itself."}
+			c.Header("Refresh", "3")
+		}
+		p.sorry(c, why)
 		return rsvpPage{}, false
 	}
 	e, err := p.api.event(ctx, r.EventID)
@@ -59,9 +66,14 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 		p.sorry(c, asProblem(err))
 		return rsvpPage{}, false
 	}
-	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Proven: p.links.Proves(token), Sizes: partySizes(e.MaxParty),
-		Over: time.Now().After(e.EndsAt), Ratings: []int{1, 2, 3, 4, 5}, Form: url.Values{}}
-	page.Reachable = !page.Over && e.Status != contract.EventCancelled && r.Status != contract.StatusCancelled
+	page := rsvpPage{Title: e.Title, Token: token, Event: e, RSVP: r, Heading: heading(e, r), Proven: p.links.Proves(token), Most: max(e.MaxParty, r.PartySize),
+		Over: time.Now().After(e.EndsAt), Ratings: []int{1, 2, 3, 4, 5}}
+	page.Active = !page.Over && e.Status != contract.EventCancelled
+	page.Reachable = page.Active && r.Status != contract.StatusCancelled
+	page.Form = url.Values{"response": {r.Response}, "party_size": {strconv.Itoa(r.PartySize)}, "comment": {r.Comment}}
+	if r.Rating > 0 {
+		page.Form.Set("rating", strconv.Itoa(r.Rating))
+	}
 	if seats, err := p.api.seats(ctx, e.ID); err == nil {
 		page.Seats = &seats
 	}
@@ -90,7 +102,7 @@ func heading(e eventView, r rsvpView) string {
 	case contract.StatusDeclined:
 		return "You are not going"
 	default:
-		return "Your answer is withdrawn"
+		return "You have no seat"
 	}
 }
 
@@ -139,7 +151,10 @@ func (p *pages) change(c *gin.Context) {
 		if !ok {
 			return
 		}
-		page.Problem, page.Form = asProblem(err), c.Request.PostForm
+		page.Problem = asProblem(err)
+		for name, typed := range c.Request.PostForm {
+			page.Form[name] = typed
+		}
 		p.show(c, page.Problem.Status, "rsvp", page)
 		return
 	}

@@ -178,6 +178,6 @@ func answerWord(status string) string {
 	case contract.StatusDeclined:
 		return "Not going"
 	default:
-		return "Withdrawn"
+		return "No seat"
 	}
 }

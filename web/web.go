@@ -34,6 +34,9 @@ type Config struct {
 	RelayOpsURL     string `env:"TURNOUT_RELAY_OPS_URL" envDefault:"http://127.0.0.1:9085"`
 	// PublicURL is how browsers reach the origin.
 	PublicURL string `env:"TURNOUT_PUBLIC_URL" envDefault:"http://127.0.0.1:8080"`
+	// TrustedProxies are addresses or networks of what stands before web and ends TLS, whose X-Forwarded-For is believed.
+	// None by default: a client that names its own address would choose its own limits.
+	TrustedProxies []string `env:"TURNOUT_WEB_TRUSTED_PROXIES"`
 	// OpsToken opens /v1/ops to operators; empty shuts it.
 	OpsToken string `env:"TURNOUT_OPS_TOKEN"`
 }
@@ -99,6 +102,9 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 		OpsAddr: cfg.OpsAddr, OpsSetting: "TURNOUT_WEB_OPS_ADDR",
 		Registry: deps.Registry, MaxBody: maxBody,
 	}, deps.Log)
+	if err := server.Engine().SetTrustedProxies(cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("TURNOUT_WEB_TRUSTED_PROXIES: %w", err)
+	}
 	draining, drain := context.WithCancel(ctx)
 	server.OnShutdown(drain)
 	transport := &http.Transport{

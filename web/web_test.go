@@ -34,6 +34,10 @@ func upstream(t *testing.T, name string, answers map[string]string) *httptest.Se
 			w.WriteHeader(http.StatusNotFound)
 			body = `{"status":404,"title":"no","detail":"no"}`
 		}
+		var problem struct{ Status int }
+		if json.Unmarshal([]byte(body), &problem) == nil && problem.Status >= http.StatusBadRequest && known {
+			w.WriteHeader(problem.Status)
+		}
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(s.Close)
@@ -69,7 +73,7 @@ type origin struct {
 	stop func() error
 }
 
-func start(t *testing.T, command, query map[string]string) *origin {
+func start(t *testing.T, command, query map[string]string, proxies ...string) *origin {
 	t.Helper()
 	ring, err := seal.ParseKeyring("1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
 	if err != nil {
@@ -82,6 +86,7 @@ func start(t *testing.T, command, query map[string]string) *origin {
 	cfg := Config{
 		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", CommandURL: c.URL, QueryURL: q.URL, NotifierURL: notifier.URL, CommandOpsURL: c.URL,
 		ProjectorOpsURL: down.URL, NotifierOpsURL: notifier.URL, RelayOpsURL: c.URL, PublicURL: "http://127.0.0.1", OpsToken: "ops",
+		TrustedProxies: proxies,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w, err := New(ctx, cfg, Deps{Log: testkit.Logger(t), Keyring: ring})

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -44,8 +46,9 @@ type roleSettings struct {
 	Notifier     notifier.Config
 	Web          web.Config
 	Inbox        inbox.Config
-	// InboxOn runs the development inbox in `serve`; off where mail goes to a real server.
-	InboxOn bool `env:"TURNOUT_INBOX" envDefault:"true"`
+	// InboxOn runs the development inbox beside web, for everybody who reaches the origin. Unset, it runs where only
+	// this machine does.
+	InboxOn *bool `env:"TURNOUT_INBOX"`
 }
 
 // system builds roles. What it opens it closes, after the parts have stopped.
@@ -267,9 +270,21 @@ func (s *system) addNotifier(ctx context.Context) error {
 	return nil
 }
 
+func (s *system) inboxOn() bool {
+	if s.InboxOn != nil {
+		return *s.InboxOn
+	}
+	origin, err := url.Parse(s.Web.PublicURL)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(origin.Hostname())
+	return origin.Hostname() == "localhost" || err == nil && addr.IsLoopback()
+}
+
 func (s *system) addWeb(ctx context.Context) error {
 	deps := web.Deps{Log: s.log, Registry: registry(), Keyring: s.ring}
-	if s.InboxOn {
+	if s.inboxOn() {
 		box, err := inbox.New(s.Inbox, s.log)
 		if err != nil {
 			return err

@@ -76,7 +76,7 @@ func (a *API) login(c *gin.Context) error {
 	ip := httpserver.ClientIP(c)
 	failures := []counted{
 		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), address},
-		{a.Limits.perClient(a.Limits.LoginClient, "login-client", ip), ip},
+		{a.Limits.perClient(a.Limits.LoginClient, "login-client", ip), clientKey(ip)},
 	}
 	if err := a.check(c, failures); err != nil {
 		return err

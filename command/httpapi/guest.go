@@ -30,7 +30,7 @@ func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool
 			who.EmailHMAC = a.Keyring.EmailHMAC(normalized)
 		}
 	}
-	wrong, err := a.checkAnswers(c, eventID, in.Response, in.Answers, byMember)
+	wrong, err := a.checkAnswers(c, eventID, in.Response, in.Answers, byMember, rsvp.ValidateAnswers)
 	if err != nil {
 		return who, err
 	}
@@ -50,12 +50,14 @@ func (a *API) checkGuest(name, locale, timeZone string) []fault.Field {
 
 // checkAnswers looks at the questions from memory. They may have been edited
 // elsewhere a moment ago, so a complaint is made from the stored event only.
-func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map[string]contract.Answer, mayKnow bool) ([]fault.Field, error) {
+func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map[string]contract.Answer, mayKnow bool,
+	check func(*contract.Event, string, map[string]contract.Answer) []fault.Field,
+) ([]fault.Field, error) {
 	known, err := a.Store.Known(c.Request.Context(), eventID)
 	if err != nil {
 		return nil, err
 	}
-	if len(rsvp.ValidateAnswers(&known, response, answers)) == 0 {
+	if len(check(&known, response, answers)) == 0 {
 		return nil, nil
 	}
 	stored, err := a.Store.Event(c.Request.Context(), eventID)
@@ -65,7 +67,7 @@ func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map
 	if !mayKnow && stored.Event.Status == contract.EventDraft {
 		return nil, fault.ErrNotFound // or what is missing would tell a stranger what a draft asks
 	}
-	return rsvp.ValidateAnswers(&stored.Event, response, answers), nil
+	return check(&stored.Event, response, answers), nil
 }
 
 // sealed makes the command. All that costs (a random key, encryption) happens
@@ -124,8 +126,9 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 	if in.Response != nil {
 		response = *in.Response
 	}
-	// Who comes back from "not going" must answer what is required now.
-	becomes := in.Response != nil && *in.Response != row.RSVP.Response
+	// Who comes back from "not going" must answer what is required now. What else was answered stays as it was, also
+	// when the questions have changed since.
+	becomes := in.Response != nil && *in.Response != row.RSVP.Response && *in.Response == contract.Going
 	if in.Name == nil && in.Answers == nil && !becomes && in.Locale == nil && in.TimeZone == nil {
 		return nil
 	}
@@ -142,7 +145,11 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 	}
 	fields := a.checkGuest(who.Name, text(in.Locale), text(in.TimeZone))
 	if in.Answers != nil || becomes {
-		wrong, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers, true)
+		check := rsvp.ValidateAnswers
+		if in.Answers == nil {
+			check = rsvp.MissingAnswers
+		}
+		wrong, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers, true, check)
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,21 @@ type counted struct {
 // takeClient is take for the client's network address, which costs to find out.
 func (a *API) takeClient(c *gin.Context, r limit.Rate, name string) error {
 	ip := httpserver.ClientIP(c)
-	return a.take(c, a.Limits.perClient(r, name, ip), ip)
+	return a.take(c, a.Limits.perClient(r, name, ip), clientKey(ip))
+}
+
+// clientKey is whom a network address is counted as: of IPv6 a customer has a whole /64 (RFC 6177), and could take a new
+// address for every request.
+func clientKey(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || addr.Unmap().Is4() {
+		return ip
+	}
+	network, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return ip
+	}
+	return network.String()
 }
 
 // take counts one and refuses beyond the limit.

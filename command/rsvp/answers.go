@@ -23,19 +23,12 @@ func ValidateAnswers(e *contract.Event, response string, answers map[string]cont
 	for _, q := range e.Questions {
 		known[q.ID] = true
 		at := "/answers/" + q.ID
-		a, given := answers[q.ID]
-		if q.Kind == contract.QuestionCheckbox {
-			given = given && len(a.Choices) > 0
-		} else {
-			given = given && strings.TrimSpace(a.Text) != ""
+		a := answers[q.ID]
+		if missing(q, response, a) {
+			c.bad(at, "is missing")
 		}
-		if !given {
-			if q.Required && response == contract.Going {
-				c.bad(at, "is missing")
-			}
-			if len(a.Choices) == 0 && strings.TrimSpace(a.Text) == "" {
-				continue // a form sends its empty fields too
-			}
+		if len(a.Choices) == 0 && strings.TrimSpace(a.Text) == "" {
+			continue // a form sends its empty fields too
 		}
 		c.answer(at, q, a)
 	}
@@ -54,6 +47,28 @@ func ValidateAnswers(e *contract.Event, response string, answers map[string]cont
 		c.bad("/answers/"+id, "is no question of this event")
 	}
 	return c.fields
+}
+
+// MissingAnswers is what one who goes has not answered of what is required. What
+// was answered before the questions changed holds nobody up.
+func MissingAnswers(e *contract.Event, response string, answers map[string]contract.Answer) []fault.Field {
+	c := &checker{}
+	for _, q := range e.Questions {
+		if missing(q, response, answers[q.ID]) {
+			c.bad("/answers/"+q.ID, "is missing")
+		}
+	}
+	return c.fields
+}
+
+func missing(q contract.Question, response string, a contract.Answer) bool {
+	if !q.Required || response != contract.Going {
+		return false
+	}
+	if q.Kind == contract.QuestionCheckbox {
+		return len(a.Choices) == 0
+	}
+	return strings.TrimSpace(a.Text) == ""
 }
 
 func (c *checker) answer(at string, q contract.Question, a contract.Answer) {

@@ -74,7 +74,9 @@ load_env() {
   while IFS= read -r line || [ -n "$line" ]; do
     [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Z_][A-Z0-9_]*)=(.*)$ ]] || continue
     name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
-    if [[ $value =~ ^\"(.*)\"[[:space:]]*$ || $value =~ ^\'(.*)\'[[:space:]]*$ ]]; then
+    if [[ $value =~ ^\'(.*)\'[[:space:]]*$ ]]; then
+      value=${BASH_REMATCH[1]//\'\\\'\'/\'}                 # a quote within, as the shell writes it
+    elif [[ $value =~ ^\"(.*)\"[[:space:]]*$ ]]; then
       value=${BASH_REMATCH[1]}
     else
       value=${value%%[[:space:]]#*}                        # a comment behind the value

@@ -114,7 +114,7 @@ start() {
 
 # remember writes all settings of this run to one file, for tools that are started by hand: `set -a; . .local/env`.
 remember() {
-  (umask 077 && env | grep '^TURNOUT_' | sort >"$LOCAL/env")
+  (umask 077 && env | grep '^TURNOUT_' | sort | sed "s/'/'\\\\''/g; s/=\(.*\)/='\1'/" >"$LOCAL/env")
 }
 
 # serve starts every role in one process and waits until each says that it is ready.

@@ -215,6 +215,9 @@ func why(g document.Guest, e reader.Event, known bool, q *queueView, now time.Ti
 		}
 		return "The organizer has not approved it yet."
 	}
+	if g.PendingExpiresAt != nil && !g.AddressConfirmed {
+		return "The address was not confirmed in time."
+	}
 	return "It was cancelled."
 }
 
