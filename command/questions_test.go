@@ -15,7 +15,7 @@ func TestQuestionsThatChangeHoldNobodyUp(t *testing.T) {
 	diet := map[string]any{"id": "diet", "label": "Diet?", "kind": "choice", "options": []string{"all", "vegan"}, "required": true}
 	eventID := r.published(auth, r.organization(auth), ask(diet))
 	body := guest("ada", 1)
-	body["answers"] = map[string]any{"diet": "vegan"}
+	body["answers"] = map[string]any{"diet": map[string]any{"text": "vegan"}}
 	ada := r.do(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", key: "press", body: body}).want(http.StatusCreated)
 	says := func(change map[string]any) response {
 		return r.do(request{method: "PATCH", path: "/v1/rsvps/" + ada.text("id"), auth: "Guest " + ada.text("manage_token"), body: change})
@@ -36,7 +36,7 @@ func TestQuestionsThatChangeHoldNobodyUp(t *testing.T) {
 	event.body = ask(map[string]any{"id": "size", "label": "Size?", "kind": "text", "required": true})
 	r.do(event).want(http.StatusOK)
 	says(map[string]any{"response": "not_going"}).want(http.StatusOK)
-	says(map[string]any{"response": "going"}).want(http.StatusBadRequest, "/answers/size")
-	says(map[string]any{"response": "going", "answers": map[string]any{"size": "M"}}).want(http.StatusOK)
-	says(map[string]any{"answers": map[string]any{"size": "M", "diet": "vegan"}}).want(http.StatusBadRequest, "/answers/diet")
+	says(map[string]any{"response": "going"}).want(http.StatusBadRequest, "invalid-input")
+	says(map[string]any{"response": "going", "answers": map[string]any{"size": map[string]any{"text": "M"}}}).want(http.StatusOK)
+	says(map[string]any{"answers": map[string]any{"size": map[string]any{"text": "M"}, "diet": map[string]any{"text": "vegan"}}}).want(http.StatusBadRequest, "invalid-input")
 }
