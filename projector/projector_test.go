@@ -219,6 +219,20 @@ func TestGap(t *testing.T) {
 	if n, _ := gaps.Open(now); n != 0 {
 		t.Errorf("still open: %d", n)
 	}
+	// Another process closed the gap, or read the partition meanwhile: its mark counts.
+	gaps.Seen("h", 0, []int64{1, 3}, now)
+	if got := gaps.Unknown(map[string][]int64{"h": {4}, "e": {7}, "i": {1}}); !slices.Equal(slices.Sorted(slices.Values(got)), []string{"h", "i"}) {
+		t.Errorf("marks wanted of %v", got)
+	}
+	if got := gaps.Seen("h", 2, []int64{4}, now); got != 4 {
+		t.Errorf("after a mark of 2 h is seen up to %d", got)
+	}
+	if got := gaps.Unknown(map[string][]int64{"h": {21}}); len(got) != 1 {
+		t.Error("no mark wanted before a gap opens")
+	}
+	if got := gaps.Seen("h", 20, []int64{21}, now); got != 21 {
+		t.Errorf("after a mark of 20 h is seen up to %d", got)
+	}
 	if got := gaps.Seen("f", 7, []int64{9}, now); got != 7 {
 		t.Errorf("after a restart, 8 is missing: %d", got)
 	}

@@ -143,7 +143,7 @@ func startBehind(t *testing.T, between func(elasticURL string) string) *readSide
 	}
 	es, err := elastic.Open(ctx, elastic.Config{URL: atElastic, Namespace: ns, Timeout: 1500 * time.Millisecond}, log)
 	must(t, err)
-	rd, err := redisconn.Open(ctx, redisconn.Config{URL: redisURL.String(), Namespace: ns}, log)
+	rd, err := redisconn.Open(ctx, redisconn.Config{URL: redisURL.String(), Namespace: ns, Name: "query-" + ns}, log)
 	must(t, err)
 	q, err := query.New(ctx, query.Config{Addr: "127.0.0.1:0", PublicURL: "http://turnout.test"}, query.Deps{
 		Log: log, Registry: registry, Elastic: es, Redis: rd, Ring: r.ring, Verifier: r.members})

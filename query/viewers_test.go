@@ -94,3 +94,41 @@ func TestViewersComeBack(t *testing.T) {
 	next(fresh, third, "a viewer whom Redis has left")
 	next(knows, third, "another")
 }
+
+// Only the subscription loses its connection, and what is published before it
+// has another is lost: who watches is told all the same.
+func TestViewersMissNothingWhenTheSubscriptionIsCut(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	e := r.event(newID(t), "Watched", func(e *contract.Event) { e.Capacity = n(100) })
+	v := r.publish(e, contract.Counters{Capacity: n(100)})
+	ok[map[string]any](t, r.get("/v1/events/"+e.ID+"/availability", atLeast(e.ID, v)...))
+	viewer := r.watch(e.ID, strconv.FormatInt(v, 10))
+	testkit.Eventually(t, 5*time.Second, 20*time.Millisecond, func() error {
+		if res := r.get("/v1/events/" + e.ID + "/availability"); !strings.Contains(string(res.body), `"going":0`) {
+			return fmt.Errorf("seats: %s", res.body)
+		}
+		return nil
+	})
+	body, err := document.NewAvailability(e.ID, v+1, contract.Counters{Capacity: n(100), Going: 1}).Encode()
+	must(t, err)
+	must(t, r.redis.HSet(t.Context(), r.redis.Key(document.KeyAvailability, e.ID), document.FieldVersion, v+1, document.FieldBody, body).Err()) // told to nobody
+	clients, err := r.redis.ClientList(t.Context()).Result()
+	must(t, err)
+	killed := 0
+	for line := range strings.Lines(clients) {
+		if strings.Contains(line, " name=query-"+r.kafka.Namespace+" ") && strings.Contains(line, " sub=1 ") {
+			id, _, _ := strings.Cut(strings.TrimPrefix(line, "id="), " ")
+			must(t, r.redis.ClientKillByFilter(t.Context(), "ID", id).Err())
+			killed++
+		}
+	}
+	select {
+	case got := <-viewer:
+		if got != v+1 {
+			t.Errorf("is sent version %d, want %d", got, v+1)
+		}
+	case <-time.After(10 * time.Second):
+		t.Errorf("is sent nothing; %d subscriptions were cut", killed)
+	}
+}

@@ -28,13 +28,15 @@ func NewGaps() *Gaps {
 	return &Gaps{events: map[string]*track{}, open: map[string]time.Time{}}
 }
 
-// Unknown gives those events whose mark Seen needs.
-func (g *Gaps) Unknown(events []string) []string {
+// Unknown gives those events whose mark Seen needs before it is told of the
+// versions: those not seen before, and those with a gap, which another process
+// may have closed (a dead letter redriven, a partition that was elsewhere).
+func (g *Gaps) Unknown(versions map[string][]int64) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var out []string
-	for _, e := range events {
-		if g.events[e] == nil {
+	for e, v := range versions {
+		if t := g.events[e]; t == nil || len(t.ahead) > 0 || v[0] > t.upTo+1 {
 			out = append(out, e)
 		}
 	}
@@ -43,7 +45,7 @@ func (g *Gaps) Unknown(events []string) []string {
 
 // Seen takes the versions of an event that a batch has, in order, and gives the
 // version up to which nothing is missing. mark is the stored one, for an event
-// not seen before; without a mark (0) the first version seen is believed to be
+// that is unknown; without a mark (0) the first version seen is believed to be
 // next, because a lost mark is no lost message.
 func (g *Gaps) Seen(event string, mark int64, versions []int64, now time.Time) int64 {
 	g.mu.Lock()
@@ -59,17 +61,11 @@ func (g *Gaps) Seen(event string, mark int64, versions []int64, now time.Time) i
 		t = &track{upTo: mark}
 		g.events[event] = t
 	}
+	t.reach(mark)
 	for _, v := range versions {
 		switch {
 		case v == t.upTo+1:
-			t.upTo = v
-			for len(t.ahead) > 0 {
-				if _, ok := t.ahead[t.upTo+1]; !ok {
-					break
-				}
-				t.upTo++
-				delete(t.ahead, t.upTo)
-			}
+			t.reach(v)
 		case v > t.upTo:
 			if t.ahead == nil {
 				t.ahead = map[int64]struct{}{}
@@ -83,6 +79,26 @@ func (g *Gaps) Seen(event string, mark int64, versions []int64, now time.Time) i
 		g.open[event] = now
 	}
 	return t.upTo
+}
+
+// reach takes everything up to a version as seen, and what follows it without a gap.
+func (t *track) reach(version int64) {
+	if version <= t.upTo {
+		return
+	}
+	t.upTo = version
+	for v := range t.ahead {
+		if v <= version {
+			delete(t.ahead, v)
+		}
+	}
+	for len(t.ahead) > 0 {
+		if _, ok := t.ahead[t.upTo+1]; !ok {
+			break
+		}
+		t.upTo++
+		delete(t.ahead, t.upTo)
+	}
 }
 
 // forget drops what has no gap.

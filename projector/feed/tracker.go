@@ -42,7 +42,7 @@ func (t *Tracker) Applied(ctx context.Context, items []Item) {
 		versions[e] = append(versions[e], it.Envelope.Version)
 	}
 	stored := map[string]int64{}
-	if unknown := t.gaps.Unknown(events); len(unknown) > 0 {
+	if unknown := t.gaps.Unknown(versions); len(unknown) > 0 {
 		var err error
 		if stored, err = t.marks.Of(ctx, unknown); err != nil {
 			t.log.WarnContext(ctx, "marks not read; gaps start from here", "error", err)

@@ -49,7 +49,11 @@ func (a *API) rsvpCalendar(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := a.Stores.EventByID(c.Request.Context(), g.EventID)
+	want, err := least(c)
+	if err != nil {
+		return err
+	}
+	e, err := a.Stores.EventAtLeast(c.Request.Context(), g.EventID, want)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (a *API) rsvp(c *gin.Context) error {
 		return err
 	}
 	v := viewOf(g)
-	if err := a.explain(c.Request.Context(), &v, g); err != nil {
+	if err := a.explain(c, &v, g); err != nil {
 		return err
 	}
 	body, err := json.Marshal(v)
@@ -167,8 +167,18 @@ func (a *API) ownRSVP(c *gin.Context) (document.Guest, error) {
 // explain adds the event, and where the RSVP stands and why. Both are computed
 // now, from the guest list and the listing: a stored position would be wrong
 // with every change before it.
-func (a *API) explain(ctx context.Context, v *rsvpView, g document.Guest) error {
-	e, err := a.Stores.EventByID(ctx, g.EventID)
+func (a *API) explain(c *gin.Context, v *rsvpView, g document.Guest) error {
+	want, err := least(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	if g.Status == contract.StatusWaitlisted { // what counts the queue must have come that far too
+		if err := a.Stores.Visible(ctx, document.GuestList, want); err != nil {
+			return err
+		}
+	}
+	e, err := a.Stores.EventAtLeast(ctx, g.EventID, want)
 	if err != nil && !errors.Is(err, fault.ErrNotFound) {
 		return err
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -73,9 +74,19 @@ func (a *API) series(c *gin.Context) error {
 	if !id.Valid(q.Series) {
 		return fault.ErrNotFound
 	}
-	page, body, err := a.page(c, q, p.values.Get("cursor"))
-	if err != nil {
-		return err
+	var page reader.Page
+	var body []byte
+	// Of a series that is public only what is public: the others' ids are for who was given them. An unlisted series is
+	// itself asked for by its id.
+	for _, q.PublicOnly = range []bool{true, false} {
+		var err error
+		page, body, err = a.page(c, q, p.values.Get("cursor"))
+		if err != nil && (!q.PublicOnly || !errors.Is(err, reader.ErrCursor)) { // a cursor belongs to one of the two
+			return err
+		}
+		if err == nil && page.Total > 0 {
+			break
+		}
 	}
 	if page.Total == 0 {
 		return fault.ErrNotFound

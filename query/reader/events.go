@@ -187,10 +187,11 @@ func (s *Stores) reached(ctx context.Context, index string, least Least) (bool, 
 		mark, err := run(s.seats, func() (int64, error) {
 			return s.Redis.HGet(ctx, s.Redis.Key(document.KeyApplied, least.Subject), index).Int64()
 		})
-		if err == nil {
-			return mark >= least.Version, nil
+		if err == nil && mark >= least.Version {
+			return true, nil
 		}
-		// No mark: nothing of the event is there yet, Redis is away, or was emptied.
+		// A lower mark may be held back by a gap, or not have been written. No mark: nothing of the event is there yet, Redis
+		// is away, or was emptied.
 		return s.witnessed(ctx, index, least)
 	}
 	doc, err := s.docOf(ctx, index, least.Subject)

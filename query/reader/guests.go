@@ -46,7 +46,13 @@ func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, lea
 		case least.Version == 0:
 			return true, nil
 		default: // it exists if the version was about it, or about one that came after it
-			return s.reached(ctx, document.GuestList, least)
+			reached, err := s.reached(ctx, document.GuestList, least)
+			if reached && err == nil {
+				if g, err = s.Guest(ctx, rsvpID); errors.Is(err, fault.ErrNotFound) {
+					err = nil
+				}
+			}
+			return reached, err
 		}
 		if err != nil || g.Epoch < epoch {
 			return err != nil, err

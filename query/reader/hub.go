@@ -86,7 +86,7 @@ func (h *Hub) listen(ctx context.Context) {
 	h.connected.Store(true)
 	// The ping finds a dead connection; without it a silent one looks like a
 	// quiet night.
-	messages := sub.Channel(redis.WithChannelHealthCheckInterval(2*time.Second), redis.WithChannelSize(10_000))
+	messages := sub.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(2*time.Second), redis.WithChannelSize(10_000))
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
 	for {
@@ -95,7 +95,12 @@ func (h *Hub) listen(ctx context.Context) {
 			if !ok {
 				return
 			}
-			h.take(m.Payload)
+			switch m := m.(type) {
+			case *redis.Message:
+				h.take(m.Payload)
+			case *redis.Subscription: // it lost its connection and has another: what was published between is lost
+				h.catchUp(ctx)
+			}
 		case <-probe.C:
 			if err := h.stores.Redis.Ping(ctx).Err(); err != nil {
 				return
