@@ -20,8 +20,7 @@ func TestThePlaceInTheQueueIsOfTheVersionAskedFor(t *testing.T) {
 		v := r.answer(contract.RSVPWaitlistedV1, g, contract.Personal{Name: "Ada"}, contract.Counters{Capacity: n(0), Waitlisted: place + 1})
 		link, err := r.manage.Make(g.ID, 0)
 		must(t, err)
-		var got struct{ Position int }
-		got = ok[struct{ Position int }](t, r.get("/v1/rsvps/"+g.ID, append(atLeast(e.ID, v), "Authorization", "Guest "+link)...))
+		got := ok[struct{ Position int }](t, r.get("/v1/rsvps/"+g.ID, append(atLeast(e.ID, v), "Authorization", "Guest "+link)...))
 		if got.Position != place+1 {
 			t.Errorf("place %d reads as %d", place+1, got.Position)
 		}
