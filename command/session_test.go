@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/turnout-events/turnout/command"
+	"github.com/turnout-events/turnout/command/limit"
 	"github.com/turnout-events/turnout/internal/token"
 )
 
@@ -138,6 +140,20 @@ func TestGuessingAPasswordIsLimited(t *testing.T) {
 	}
 	if got := limited.header.Get("RateLimit"); !strings.Contains(got, `"login-address";r=0;t=`) {
 		t.Errorf("RateLimit %q", got)
+	}
+}
+
+// Who is over the limit of their network address is refused for that: no address that they make up is remembered.
+func TestAFloodOfSignInsIsRefusedByItsClientFirst(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(cfg *command.Config, _ *command.Deps) {
+		cfg.Limits.LoginClient, cfg.Limits.LoginAddress = limit.Rate{N: 2, Per: time.Hour}, limit.Rate{N: 2, Per: time.Hour}
+	})
+	for range 2 {
+		r.login("ada@example.org", "not the password").want(http.StatusUnauthorized)
+	}
+	if got := r.login("ada@example.org", "not the password").want(http.StatusTooManyRequests); got.text("policy") != "login-client" {
+		t.Errorf("refused by %s", got.body)
 	}
 }
 

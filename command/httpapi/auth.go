@@ -1,9 +1,9 @@
 package httpapi
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -68,15 +68,10 @@ func (a *API) login(c *gin.Context) error {
 	if _, err := decode(c, &in); err != nil {
 		return err
 	}
-	// By what the account is found by: one address can be written in many ways.
-	address, err := seal.NormalizeEmail(in.Email)
-	if err != nil {
-		address = strings.ToLower(strings.TrimSpace(in.Email))
-	}
 	ip := httpserver.ClientIP(c)
-	failures := []counted{
-		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), address},
+	failures := []counted{ // the client first: who is refused for it takes no room under an address
 		{a.Limits.perClient(a.Limits.LoginClient, "login-client", ip), clientKey(ip)},
+		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), addressKey(in.Email)},
 	}
 	if err := a.check(c, failures); err != nil {
 		return err
@@ -90,6 +85,17 @@ func (a *API) login(c *gin.Context) error {
 	}
 	giveTokens(c, http.StatusOK, t)
 	return nil
+}
+
+// addressKey is what failures of an address are counted under: what the account
+// is found by, as one address can be written in many ways. What is no address
+// may be as long as a body, and a count is kept for long: its hash stands for it.
+func addressKey(typed string) string {
+	if address, err := seal.NormalizeEmail(typed); err == nil {
+		return address
+	}
+	sum := sha256.Sum256([]byte(typed))
+	return string(sum[:])
 }
 
 func (a *API) refresh(c *gin.Context) error {
