@@ -3,6 +3,7 @@ package command_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/turnout-events/turnout/command"
 	"github.com/turnout-events/turnout/command/limit"
+	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/internal/token"
 )
 
@@ -77,6 +79,70 @@ func TestARefreshTokenIsUsedOnce(t *testing.T) {
 		t.Fatalf("answers by status: %v; one token was good for more than one", statuses)
 	}
 	r.refresh(next).want(http.StatusUnauthorized)
+}
+
+// A thief is just rotating the session's token while its owner signs out, or while a copy of an older token gives the
+// theft away: the token that the thief gets is dead with the others.
+func TestASessionThatEndsTakesTheTokenJustBeingMadeAlong(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.signUp("ada@example.org")
+	for name, end := range map[string]func(old, now string) request{
+		"sign out": func(_, now string) request {
+			return request{method: "POST", path: "/v1/auth/logout", body: map[string]string{"refresh_token": now}}
+		},
+		"reuse": func(old, _ string) request {
+			return request{method: "POST", path: "/v1/auth/refresh", body: map[string]string{"refresh_token": old}}
+		},
+	} {
+		old := r.login("ada@example.org", password).want(http.StatusOK).text("refresh_token")
+		now := r.refresh(old).want(http.StatusOK).text("refresh_token")
+		hold, err := r.pool.Begin(t.Context()) // keeps the rotation from its commit: a new token needs its account
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := hold.Exec(t.Context(), `SELECT FROM account FOR UPDATE`); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var rotated response
+		for i, asked := range []request{
+			{method: "POST", path: "/v1/auth/refresh", body: map[string]string{"refresh_token": now}}, end(old, now),
+		} {
+			wg.Go(func() {
+				got, err := r.try(asked)
+				if err != nil {
+					t.Error(err)
+				}
+				if i == 0 {
+					rotated = got
+				}
+			})
+			r.waiting(i + 1)
+		}
+		if err := hold.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		next := rotated.want(http.StatusOK).text("refresh_token")
+		if got := r.refresh(next); got.status != http.StatusUnauthorized {
+			t.Errorf("%s: the token that was being made lives on: %d %s", name, got.status, got.body)
+		}
+	}
+}
+
+// waiting returns when so many statements wait for a lock.
+func (r *role) waiting(want int) {
+	r.t.Helper()
+	testkit.Eventually(r.t, 10*time.Second, 5*time.Millisecond, func() error {
+		var n int
+		err := r.pool.QueryRow(r.t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
+		if err != nil || n < want {
+			return fmt.Errorf("%d wait for a lock, want %d: %w", n, want, err)
+		}
+		return nil
+	})
 }
 
 func TestAccessTokensCarryTheAccountOnly(t *testing.T) {

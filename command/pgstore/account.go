@@ -113,9 +113,12 @@ func (s *Accounts) Rotate(ctx context.Context, hash []byte, next RefreshToken) (
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		var used *time.Time
 		var expires time.Time
-		var family string
-		err := tx.QueryRow(ctx, `SELECT family::text, account_id::text, expires_at, used_at FROM refresh_token
-			WHERE token_hash = $1 FOR UPDATE`, hash).Scan(&family, &accountID, &expires, &used)
+		family, err := lockFamily(ctx, tx, hash)
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, `SELECT account_id::text, expires_at, used_at FROM refresh_token
+			WHERE token_hash = $1 FOR UPDATE`, hash).Scan(&accountID, &expires, &used)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			outcome = RefreshUnknown
@@ -142,9 +145,32 @@ func (s *Accounts) Rotate(ctx context.Context, hash []byte, next RefreshToken) (
 
 // EndFamily ends the sign-in that a token belongs to, if there is one.
 func (s *Accounts) EndFamily(ctx context.Context, hash []byte) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM refresh_token WHERE family IN
-		(SELECT family FROM refresh_token WHERE token_hash = $1)`, hash)
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		family, err := lockFamily(ctx, tx, hash)
+		if err != nil || family == "" {
+			return err
+		}
+		return deleteFamily(ctx, tx, family)
+	})
 	return Unavailable(err, "end family of refresh token")
+}
+
+// lockFamily keeps everybody else from the family of a token until the
+// transaction ends; "": there is no such token. Locks of rows would not do: who
+// deletes a family waits for the token that another is rotating, but does not
+// see the successor that it has inserted meanwhile.
+func lockFamily(ctx context.Context, tx pgx.Tx, hash []byte) (family string, err error) {
+	err = tx.QueryRow(ctx, `SELECT family::text FROM refresh_token WHERE token_hash = $1`, hash).Scan(&family)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("select family of refresh token: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, postgres.LockKey("refresh family "+family)); err != nil {
+		return "", fmt.Errorf("lock family of refresh token: %w", err)
+	}
+	return family, nil
 }
 
 func deleteFamily(ctx context.Context, tx pgx.Tx, family string) error {
