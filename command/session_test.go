@@ -209,6 +209,32 @@ func TestGuessingAPasswordIsLimited(t *testing.T) {
 	}
 }
 
+// Guesses that come at once are as few as those that come one by one, whoever of them is checked first.
+func TestGuessesAtOnceAreLimitedToo(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.signUp("ada@example.org")
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	statuses := map[int]int{}
+	for range 30 {
+		wg.Go(func() {
+			got, err := r.try(request{method: "POST", path: "/v1/auth/login",
+				body: map[string]string{"email": "ada@example.org", "password": "not the password"}})
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[got.status]++
+		})
+	}
+	wg.Wait()
+	if statuses[http.StatusUnauthorized] != 5 || statuses[http.StatusTooManyRequests] != 25 {
+		t.Errorf("answers by status: %v; 5 guesses are allowed", statuses)
+	}
+}
+
 // Who is over the limit of their network address is refused for that: no address that they make up is remembered.
 func TestAFloodOfSignInsIsRefusedByItsClientFirst(t *testing.T) {
 	t.Parallel()

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/turnout-events/turnout/internal/fault"
 )
 
 // argon2id's parameters (RFC 9106; the second choice of OWASP's password
@@ -22,6 +25,9 @@ const (
 	hashSaltLen = 16
 	hashKeyLen  = 32
 )
+
+// hashAgain is when to come back who found no room to have a password checked.
+const hashAgain = 2 * time.Second
 
 // hasher bounds how many hashes are made at a time: each takes 19 MiB and a
 // core, and a flood of sign-ins must not take them from the RSVPs.
@@ -42,7 +48,10 @@ func (h *hasher) take(ctx context.Context) error {
 	case h.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fault.ErrUnavailable.Detailf("Other passwords are being checked.").After(hashAgain).Because(ctx.Err())
+		}
+		return ctx.Err() // the client has gone
 	}
 }
 

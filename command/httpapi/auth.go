@@ -62,7 +62,7 @@ func (a *API) register(c *gin.Context) error {
 }
 
 // login counts failed attempts only, per address and per client: who knows the
-// password is never kept out by their own sign-ins.
+// password is not kept out by their own sign-ins.
 func (a *API) login(c *gin.Context) error {
 	var in credentials
 	if _, err := decode(c, &in); err != nil {
@@ -73,12 +73,13 @@ func (a *API) login(c *gin.Context) error {
 		{a.Limits.perClient(a.Limits.LoginClient, "login-client", ip), clientKey(ip)},
 		{a.Limits.policy(a.Limits.LoginAddress, "login-address"), addressKey(in.Email)},
 	}
-	if err := a.check(c, failures); err != nil {
+	now := a.Now()
+	if err := a.takeAll(c, failures, now); err != nil {
 		return err
 	}
-	t, err := a.Accounts.Login(c.Request.Context(), in.Email, in.Password, a.Now())
-	if errors.Is(err, account.ErrCredentials) {
-		a.count(failures)
+	t, err := a.Accounts.Login(c.Request.Context(), in.Email, in.Password, now)
+	if !errors.Is(err, account.ErrCredentials) {
+		a.giveBack(failures, now)
 	}
 	if err != nil {
 		return err

@@ -31,7 +31,8 @@ type Limits struct {
 	GuestLink limit.Rate `env:"TURNOUT_LIMIT_GUEST_LINK" envDefault:"5/1h"`
 	// Register bounds new accounts from one network address.
 	Register limit.Rate `env:"TURNOUT_LIMIT_REGISTER" envDefault:"30/1h"`
-	// LoginAddress and LoginClient bound failed sign-ins, of one account and from one network address.
+	// LoginAddress and LoginClient bound failed sign-ins, of one account and from one network address. One that is
+	// being checked counts as failed until it is known not to be.
 	LoginAddress limit.Rate `env:"TURNOUT_LIMIT_LOGIN_ADDRESS" envDefault:"10/15m"`
 	LoginClient  limit.Rate `env:"TURNOUT_LIMIT_LOGIN_CLIENT" envDefault:"100/15m"`
 	// Loopback replaces the limits per network address for clients on this
@@ -98,19 +99,21 @@ func (a *API) take(c *gin.Context, p limit.Policy, key string) error {
 	return say(c, a.Limiter.Take(p, key, a.Now()))
 }
 
-// check refuses without counting.
-func (a *API) check(c *gin.Context, all []counted) error {
-	for _, l := range all {
-		if err := say(c, a.Limiter.Check(l.policy, l.key, a.Now())); err != nil {
+// takeAll counts one of each, or none at all when one refuses.
+func (a *API) takeAll(c *gin.Context, all []counted, now time.Time) error {
+	for i, l := range all {
+		if err := say(c, a.Limiter.Take(l.policy, l.key, now)); err != nil {
+			a.giveBack(all[:i], now)
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *API) count(all []counted) {
+// giveBack undoes takeAll.
+func (a *API) giveBack(all []counted, taken time.Time) {
 	for _, l := range all {
-		a.Limiter.Take(l.policy, l.key, a.Now())
+		a.Limiter.GiveBack(l.policy, l.key, taken)
 	}
 }
 

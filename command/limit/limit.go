@@ -58,7 +58,7 @@ type window struct {
 	per      time.Duration
 	index    int64 // of the present stretch
 	shared   int   // what Redis said of the present one, ours included
-	pending  int   // ours that Redis does not know yet
+	pending  int   // ours that Redis does not know yet; below 0: given back
 	before   int   // the stretch before
 	asked    bool  // whether Redis was asked for the one before
 	isQueued bool
@@ -79,15 +79,6 @@ func New(conn *redisconn.Conn, secret []byte, registry prometheus.Registerer, lo
 // Take counts one more if it is allowed. What is refused is not counted: who
 // keeps trying is let in as soon as the window has room.
 func (l *Limiter) Take(p Policy, key string, now time.Time) Decision {
-	return l.decide(p, key, now, true)
-}
-
-// Check tells without counting, for what counts only when it fails.
-func (l *Limiter) Check(p Policy, key string, now time.Time) Decision {
-	return l.decide(p, key, now, false)
-}
-
-func (l *Limiter) decide(p Policy, key string, now time.Time, count bool) Decision {
 	if p.Rate.N == 0 {
 		return Decision{Policy: p, Allowed: true}
 	}
@@ -98,18 +89,36 @@ func (l *Limiter) decide(p Policy, key string, now time.Time, count bool) Decisi
 	covered := 1 - float64(into)/float64(w.per)
 	used := w.count() + int(math.Ceil(float64(w.before)*covered))
 	d := Decision{Policy: p, Allowed: used < p.Rate.N, Reset: w.per - into}
-	if d.Allowed && count {
+	if d.Allowed {
 		w.pending++
 		used++
 	}
 	if w.shared > 0 || w.count()*aloneUpTo >= p.Rate.N {
-		l.queue(w) // refused or only looked at, too: what others counted is learned so
+		l.queue(w) // refused, too: what others counted is learned so
 	}
 	d.Remaining = max(p.Rate.N-used, 0)
 	if !d.Allowed {
 		d.Retry = w.retry(p.Rate.N, into)
 	}
 	return d
+}
+
+// GiveBack undoes what Take counted at that time, for what counts only when it
+// fails: to count when it has failed would let as many through as try at once.
+func (l *Limiter) GiveBack(p Policy, key string, taken time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.windows[p.Name][key]
+	if p.Rate.N == 0 || w == nil || w.per != p.Rate.Per { // off, or forgotten meanwhile
+		return
+	}
+	switch index := taken.UnixNano() / int64(w.per); {
+	case w.index == index && w.count() > 0:
+		w.pending--
+		l.queue(w) // Redis may have been told
+	case w.index == index+1 && w.before > 0:
+		w.before--
+	}
 }
 
 func (w *window) count() int { return w.shared + w.pending }

@@ -71,11 +71,60 @@ func TestProcessesShareCounts(t *testing.T) {
 		two.Take(p, "a", now)
 	}
 	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
-		if a, b := one.Check(p, "a", now), two.Check(p, "a", now); a.Allowed || b.Allowed {
+		if a, b := one.Take(p, "a", now), two.Take(p, "a", now); a.Allowed || b.Allowed {
 			return fmt.Errorf("20 were counted by two processes, and they still allow: %+v, %+v", a, b)
 		}
 		return nil
 	})
+}
+
+// What was counted before it was known to count is free again for everybody, also after others heard of it.
+func TestWhatIsGivenBackIsFreeAgain(t *testing.T) {
+	t.Parallel()
+	ns := testkit.Namespace(t)
+	one, two := shared(t, testkit.Engines(t).Redis, ns), shared(t, testkit.Engines(t).Redis, ns)
+	now := time.Now()
+	p := limit.Policy{Name: "test", Rate: limit.Rate{N: 2, Per: 24 * time.Hour}}
+	one.Take(p, "a", now)
+	one.Take(p, "a", now)
+	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
+		d := two.Take(p, "a", now)
+		if d.Allowed {
+			two.GiveBack(p, "a", now)
+			return fmt.Errorf("another process does not know of two: %+v", d)
+		}
+		return nil
+	})
+	one.GiveBack(p, "a", now)
+	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
+		if d := two.Take(p, "a", now); !d.Allowed {
+			return fmt.Errorf("one was given back, and another process refuses: %+v", d)
+		}
+		return nil
+	})
+	if d := one.Take(p, "b", now); !d.Allowed || d.Remaining != 1 {
+		t.Errorf("the first of somebody else: %+v", d)
+	}
+	one.GiveBack(p, "b", now)
+	one.GiveBack(p, "b", now) // nothing is left to be given back
+	if d := one.Take(p, "b", now); d.Remaining != 1 {
+		t.Errorf("given back twice: %+v", d)
+	}
+}
+
+// The stretch may be over when it turns out not to count.
+func TestWhatIsGivenBackLaterIsFreeAgain(t *testing.T) {
+	t.Parallel()
+	l, p := alone(t), policy(1)
+	taken, next := start.Add(59*time.Second), start.Add(60*time.Second)
+	l.Take(p, "a", taken)
+	if d := l.Take(p, "a", next); d.Allowed {
+		t.Fatal("a window does not slide")
+	}
+	l.GiveBack(p, "a", taken)
+	if d := l.Take(p, "a", next); !d.Allowed {
+		t.Errorf("given back, and still refused: %+v", d)
+	}
 }
 
 // Nothing listens at the address: limits are kept by the process alone, at once.
@@ -110,7 +159,7 @@ func TestFewAreKeptToOneself(t *testing.T) {
 	for i := range 250_000 {
 		l.Take(guests, strconv.Itoa(i), now)
 	}
-	if d := l.Check(logins, "ada", now); d.Allowed {
+	if d := l.Take(logins, "ada", now); d.Allowed {
 		t.Error("a flood of guests made failed logins forgotten")
 	}
 	opts, err := redis.ParseURL(testkit.Engines(t).Redis)
