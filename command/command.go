@@ -42,7 +42,7 @@ type Config struct {
 	// TrustedProxies are addresses or networks whose X-Forwarded-For is
 	// believed: the gateway, a load balancer. Limits go by the client's address.
 	TrustedProxies []string `env:"TURNOUT_TRUSTED_PROXIES" envDefault:"127.0.0.1,::1"`
-	// RetentionEvery is how often answers past their event's retention are looked for.
+	// RetentionEvery is how often answers past their event's retention are looked for, and pictures that no event shows.
 	RetentionEvery time.Duration `env:"TURNOUT_RETENTION_EVERY" envDefault:"1h"`
 
 	Admission admission.Config
@@ -128,8 +128,9 @@ func New(ctx context.Context, cfg Config, d Deps) (*Command, error) {
 	if err != nil {
 		return nil, err
 	}
+	covers := pgstore.NewCovers(d.Pool)
 	api, err := httpapi.New(httpapi.Deps{
-		Desk: desk, SoldOut: board, Store: store, Covers: pgstore.NewCovers(d.Pool), Accounts: accounts,
+		Desk: desk, SoldOut: board, Store: store, Covers: covers, Accounts: accounts,
 		Organizations: account.NewOrganizations(organizationRows, accountRows, d.Keyring), Signer: signer, Limiter: limiter,
 		Keyring: d.Keyring, Log: d.Log, Now: d.Now, Limits: cfg.Limits, EventLimits: rsvp.Limits{MaxCapacity: cfg.MaxCapacity},
 		PublicURL: strings.TrimSuffix(d.PublicURL, "/"), ServiceToken: d.ServiceToken, OpsToken: d.OpsToken,
@@ -142,7 +143,7 @@ func New(ctx context.Context, cfg Config, d Deps) (*Command, error) {
 		return nil, err
 	}
 	// The server stops first: what it took is decided before the desk goes.
-	erase := &retention{every: cfg.RetentionEvery, store: store, desk: desk, now: d.Now, log: d.Log}
+	erase := &retention{every: cfg.RetentionEvery, store: store, covers: covers, desk: desk, now: d.Now, log: d.Log}
 	return &Command{log: d.Log, server: server, parts: []process.Part{
 		loop("command signing keys", signer.Run), loop("command limits", limiter.Run), loop("command desk", desk.Run),
 		loop("command retention", erase.Run), server,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -11,7 +12,11 @@ import (
 	"image/png"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/turnout-events/turnout/internal/testkit"
 )
 
 // red is a picture whose left half is red, so that turning it shows.
@@ -132,11 +137,96 @@ func TestCoversAreMadeAnew(t *testing.T) {
 	}
 	r.do(request{method: "GET", path: path, header: map[string]string{"If-None-Match": shown.header.Get("ETag")}}).want(http.StatusNotModified)
 
+	r.ageCovers()
 	put("image/png", small).want(http.StatusOK)
-	var kept int
-	if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM event_cover WHERE event_id = $1`, eventID).Scan(&kept); err != nil || kept != 1 {
-		t.Errorf("%d pictures kept, want 1: %v", kept, err)
+	if kept := r.covers(eventID); kept != 1 {
+		t.Errorf("%d pictures kept, want 1", kept)
 	}
 	r.do(request{method: "DELETE", path: path, auth: auth}).want(http.StatusOK)
 	r.do(request{method: "GET", path: path}).want(http.StatusNotFound)
+}
+
+// ageCovers makes all pictures older than any request that could be about to name them.
+func (r *role) ageCovers() {
+	r.t.Helper()
+	if _, err := r.pool.Exec(r.t.Context(), `UPDATE event_cover SET created_at = created_at - interval '1 hour'`); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// covers is how many pictures of an event are kept.
+func (r *role) covers(eventID string) (n int) {
+	r.t.Helper()
+	if err := r.pool.QueryRow(r.t.Context(), `SELECT count(*) FROM event_cover WHERE event_id = $1`, eventID).Scan(&n); err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}
+
+// The picture that an event shows stays, whoever else sent one: at the same time, or again with the key of one that was
+// replaced. One that is not named yet stays for a while; what nobody names is swept.
+func TestThePictureAnEventShowsIsKept(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	path := "/v1/events/" + eventID + "/cover"
+	put := func(width int, key string) request {
+		return request{method: "PUT", path: path, auth: auth, key: key, body: asPNG(t, red(width, 32)),
+			header: map[string]string{"Content-Type": "image/png"}}
+	}
+	first := put(32, unique(t))
+	r.do(first).want(http.StatusOK)
+	r.do(put(40, "")).want(http.StatusOK)
+	r.ageCovers()
+	r.do(first).want(http.StatusOK) // the answer of then
+	r.do(request{method: "GET", path: path}).want(http.StatusOK)
+
+	// Both wait for the event, and then one comes after the other.
+	hold, err := r.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hold.Exec(t.Context(), `SELECT FROM event_counter FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	before := r.covers(eventID)
+	var wg sync.WaitGroup
+	for _, width := range []int{48, 56} {
+		wg.Go(func() {
+			if got, err := r.try(put(width, "")); err != nil || got.status != http.StatusOK {
+				t.Errorf("%d %s, %v", got.status, got.body, err)
+			}
+		})
+	}
+	testkit.Eventually(t, 10*time.Second, 5*time.Millisecond, func() error {
+		if n := r.covers(eventID); n < before+2 {
+			return fmt.Errorf("%d pictures, want %d", n, before+2)
+		}
+		return nil
+	})
+	if err := hold.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	r.do(request{method: "GET", path: path}).want(http.StatusOK)
+
+	if _, err := r.pool.Exec(t.Context(), `INSERT INTO event_cover VALUES ($1, '\x01', 'image/png', '\x02', now())`, eventID); err != nil {
+		t.Fatal(err)
+	}
+	r.do(request{method: "DELETE", path: path, auth: auth}).want(http.StatusOK)
+	var waits bool
+	if err := r.pool.QueryRow(t.Context(), `SELECT count(*) = 1 FROM event_cover WHERE sha256 = '\x01'`).Scan(&waits); err != nil || !waits {
+		t.Errorf("a picture that another request is about to name is gone, %v", err)
+	}
+	r.do(put(64, "")).want(http.StatusOK)
+	r.ageCovers()
+	r.again() // looks at its start
+	testkit.Eventually(t, 10*time.Second, 10*time.Millisecond, func() error {
+		if n := r.covers(eventID); n != 1 {
+			return fmt.Errorf("%d pictures are kept, want the one that is shown", n)
+		}
+		return nil
+	})
+	r.do(request{method: "GET", path: path}).want(http.StatusOK)
 }

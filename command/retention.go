@@ -20,13 +20,15 @@ const retentionRound = 500
 // retention erases the answers of events that ended longer ago than they say
 // they keep them (retention_days). It erases as a guest's request would, one
 // after the other under the event's lock, so that the counts stay right. Every
-// process does it: the second one finds nothing to do.
+// process does it: the second one finds nothing to do. Pictures that no event
+// shows go as well.
 type retention struct {
-	every time.Duration
-	store *pgstore.Store
-	desk  *admission.Desk
-	now   func() time.Time
-	log   *slog.Logger
+	every  time.Duration
+	store  *pgstore.Store
+	covers *pgstore.Covers
+	desk   *admission.Desk
+	now    func() time.Time
+	log    *slog.Logger
 }
 
 // Run sweeps until ctx ends; the first time at once, for a process may live
@@ -36,11 +38,23 @@ func (r *retention) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		r.look(ctx)
+		r.sweepCovers(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// coversSince is how new the pictures are that a sweep looks at: the older ones
+// went, when their event got another.
+const coversSince = 48 * time.Hour
+
+func (r *retention) sweepCovers(ctx context.Context) {
+	now := r.now()
+	if err := r.covers.Sweep(ctx, now.Add(-coversSince), now); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "pictures that no event shows not deleted", "error", err)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // setCover keeps the picture first and then lets the event point at it. One
-// that a refused command leaves behind is deleted by the next.
+// that a refused command leaves behind is swept.
 func (a *API) setCover(c *gin.Context) error {
 	actor, rev, err := a.editor(c)
 	if err != nil {
@@ -46,7 +46,7 @@ func (a *API) setCover(c *gin.Context) error {
 	}}); err != nil {
 		return err
 	}
-	return a.tidyCovers(c, eventID, sum[:])
+	return a.tidyCovers(c, eventID)
 }
 
 // easelWithin is how long an upload waits for those before it: less than the gateway waits for an answer.
@@ -74,12 +74,12 @@ func (a *API) removeCover(c *gin.Context) error {
 	if err := a.edit(c, actor, nil, &rsvp.SetCover{Revision: rev}); err != nil {
 		return err
 	}
-	return a.tidyCovers(c, c.Param("id"), nil)
+	return a.tidyCovers(c, c.Param("id"))
 }
 
 // tidyCovers runs after the answer is on its way: what it leaves costs room only.
-func (a *API) tidyCovers(c *gin.Context, eventID string, keep []byte) error {
-	if err := a.Covers.Keep(c.Request.Context(), eventID, keep); err != nil {
+func (a *API) tidyCovers(c *gin.Context, eventID string) error {
+	if err := a.Covers.Keep(c.Request.Context(), eventID, a.Now()); err != nil {
 		a.Log.WarnContext(c.Request.Context(), "old covers not deleted", "event", eventID, "error", err)
 	}
 	return nil
