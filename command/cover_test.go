@@ -230,3 +230,30 @@ func TestThePictureAnEventShowsIsKept(t *testing.T) {
 	})
 	r.do(request{method: "GET", path: path}).want(http.StatusOK)
 }
+
+// Copies show the picture of their source, and keep it when the source gets another.
+func TestCopiesShowThePictureOfTheirSource(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	put := func(width int) {
+		r.do(request{method: "PUT", path: "/v1/events/" + eventID + "/cover", auth: auth, body: asPNG(t, red(width, 32)),
+			header: map[string]string{"Content-Type": "image/png"}}).want(http.StatusOK)
+	}
+	put(32)
+	copied := r.do(request{method: "POST", path: "/v1/events/" + eventID + "/duplicate", auth: auth}).want(http.StatusOK)
+	repeated := r.do(request{method: "POST", path: "/v1/events/" + eventID + "/repeat", auth: auth,
+		body: map[string]string{"rrule": "FREQ=WEEKLY;COUNT=3"}}).want(http.StatusOK)
+	var series struct {
+		Items []struct{ ID string }
+	}
+	if err := json.Unmarshal(repeated.body, &series); err != nil || len(series.Items) != 2 {
+		t.Fatalf("%s: %v", repeated.body, err)
+	}
+	r.ageCovers()
+	put(48)
+	for _, id := range []string{copied.text("id"), series.Items[0].ID, series.Items[1].ID} {
+		r.do(request{method: "GET", path: "/v1/events/" + id + "/cover", auth: auth}).want(http.StatusOK)
+	}
+}

@@ -16,6 +16,7 @@ import (
 // CreateRequest wants new events: one, or a series.
 type CreateRequest struct {
 	Books       []*rsvp.Book // of rsvp.NewEvent, Duplicate or Repeat; at least one
+	Source      string       // the event that Duplicate or Repeat copied; "" = none
 	Key         string       // the client's Idempotency-Key; "" = none
 	Scope       string       // route and actor
 	RequestHash [32]byte
@@ -60,7 +61,7 @@ func (d *Desk) creation(w *waiting, a Answer, r CreateRequest) (pgstore.Creation
 	if err != nil {
 		return pgstore.Creation{}, err
 	}
-	c := pgstore.Creation{Answer: pgstore.NewAnswer{Key: w.key, CreatedAt: now, Answer: pgstore.Answer{
+	c := pgstore.Creation{Source: r.Source, Answer: pgstore.NewAnswer{Key: w.key, CreatedAt: now, Answer: pgstore.Answer{
 		RequestHash: r.RequestHash[:], Status: a.Status, Version: a.Version, Sealed: sealed,
 	}}}
 	for _, b := range r.Books {

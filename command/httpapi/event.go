@@ -73,7 +73,7 @@ func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, build func()
 		got, err = a.earlier(c, under, k, body, refusal)
 	} else {
 		got, err = a.Desk.Create(c.Request.Context(), admission.CreateRequest{
-			Books: books, Key: k, Scope: under, RequestHash: a.hash(c, body),
+			Books: books, Source: c.Param("id"), Key: k, Scope: under, RequestHash: a.hash(c, body),
 			Traceparent: httpserver.Traceparent(c.Request.Context()), Encode: encode,
 		})
 	}

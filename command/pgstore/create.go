@@ -15,6 +15,7 @@ import (
 // Creation is new events and the answer to the request that wanted them.
 type Creation struct {
 	Events []NewEvent
+	Source string // the event that they are like, whose picture they show as well; "" = none
 	Answer NewAnswer
 }
 
@@ -30,6 +31,9 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	insertCounter = `INSERT INTO event_counter (event_id, capacity, version, revision, chain, recorded_at)
 		VALUES ($1, $2, $3, $4, $5, $6)`
+	// A picture belongs to one event: the source's may go while the copy's stays.
+	copyCover = `INSERT INTO event_cover (event_id, sha256, content_type, body, created_at)
+		SELECT $1, sha256, content_type, body, $2 FROM event_cover WHERE event_id = $3 AND sha256 = decode($4, 'hex')`
 	selectExternal = `SELECT id FROM event WHERE organization_id = $1 AND external_id = $2`
 	// A second request with the same key waits for the first one at the key's row, so long and no longer.
 	createKeyWait = "SET LOCAL lock_timeout = '2s'"
@@ -98,6 +102,9 @@ func create(ctx context.Context, conn *pgxpool.Conn, c Creation) error {
 		}
 		chain, last := Chain(nil, messages), messages[len(messages)-1]
 		b.Queue(insertCounter, e.ID, e.Capacity, last.Version, e.Revision, chain, last.RecordedAt)
+		if c.Source != "" && e.Cover != nil {
+			b.Queue(copyCover, e.ID, e.CreatedAt, c.Source, e.Cover.SHA256)
+		}
 	}
 	queueNewAnswers(b, []NewAnswer{c.Answer})
 	for i := range c.Events {
