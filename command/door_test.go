@@ -134,3 +134,39 @@ func TestOfflineBatchesMergeInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// A device that scanned nothing but other events' tickets hears so of each, and the same again when it sends them again.
+func TestABatchOfNothingButStrangersIsAnswered(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	eventID, otherID := r.published(auth, orgID, nil), r.published(auth, orgID, nil)
+	at := time.Now().UTC().Format(time.RFC3339)
+	cleo := r.answer(otherID, "cleo", 1).want(http.StatusCreated).text("id")
+	batch := request{method: "POST", path: "/v1/events/" + eventID + "/check-ins/batch", auth: auth, key: unique(t), body: map[string]any{
+		"entries": []map[string]any{
+			{"id": "1", "ticket": r.ticket(t, token.Ticket{EventID: otherID, RSVPID: cleo, PartySize: 1}), "at": at},
+			{"id": "2", "ticket": "no ticket", "at": at},
+		},
+	}}
+	first := r.do(batch).want(http.StatusOK)
+	var got struct {
+		Items []struct {
+			Outcome string
+		}
+		Version int
+	}
+	if err := json.Unmarshal(first.body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Items) != 2 || got.Items[0].Outcome != "wrong_event" || got.Items[1].Outcome != "unknown" || got.Version != 2 {
+		t.Errorf("%s", first.body)
+	}
+	r.answer(eventID, "ada", 1).want(http.StatusCreated) // the event moves on
+	if again := r.do(batch).want(http.StatusOK); !bytes.Equal(again.body, first.body) {
+		t.Errorf("again: %s\nfirst: %s", again.body, first.body)
+	}
+	batch.key, batch.body = "", map[string]any{"entries": []any{}}
+	r.do(batch).want(http.StatusBadRequest)
+}

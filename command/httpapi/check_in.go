@@ -213,8 +213,8 @@ func (a *API) mergeCheckIns(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(in.Entries) > rsvp.MaxEntries {
-		return tooMany("/entries", rsvp.MaxEntries)
+	if n := len(in.Entries); n == 0 || n > rsvp.MaxEntries {
+		return fault.ErrInvalid.About(fault.Field{Pointer: "/entries", Detail: fmt.Sprintf("has from 1 to %d entries", rsvp.MaxEntries)})
 	}
 	command := &rsvp.MergeCheckIns{}
 	var away []rsvp.CheckInResult

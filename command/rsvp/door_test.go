@@ -130,7 +130,7 @@ func TestWhatAMergeRefuses(t *testing.T) {
 		many[i] = DoorEntry{ID: fmt.Sprint(i), RSVPID: "trio", At: start}
 	}
 	for _, entries := range [][]DoorEntry{
-		nil, many,
+		many,
 		{{RSVPID: "trio", At: start}},
 		{{ID: "1", RSVPID: "trio"}},
 		{{ID: "1", RSVPID: "trio", At: w.now.AddDate(0, 0, 2)}},

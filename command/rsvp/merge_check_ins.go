@@ -15,7 +15,7 @@ const MaxEntries = 500
 // depends only on the set of entries, not on the order in which devices bring
 // them; the same entry again changes nothing. What a device could not know is
 // recorded as a conflict, in the scan, in the message and in the result. At
-// most MaxEntries.
+// most MaxEntries; none when nothing that the device scanned is a ticket here.
 type MergeCheckIns struct {
 	Entries []DoorEntry
 }
@@ -67,8 +67,8 @@ func (c *MergeCheckIns) check(by Actor, now time.Time) error {
 	if !by.Member {
 		return fault.ErrForbidden
 	}
-	if len(c.Entries) == 0 || len(c.Entries) > MaxEntries {
-		return invalid("/entries", "has from 1 to %d entries", MaxEntries)
+	if len(c.Entries) > MaxEntries {
+		return invalid("/entries", "has at most %d entries", MaxEntries)
 	}
 	for i, e := range c.Entries {
 		at := "/entries/" + strconv.Itoa(i)
