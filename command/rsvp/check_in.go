@@ -74,10 +74,8 @@ func (c *CheckIn) apply(b *Book, by Actor, now time.Time) (*Row, CheckInResult, 
 	if err := b.scan(r, s, by, now); err != nil {
 		return nil, result, err
 	}
-	result.EntryID, result.Outcome = s.ID, Admitted
-	result.People, result.CheckedIn = r.RSVP.CheckedIn-result.CheckedIn, r.RSVP.CheckedIn
-	result.Conflict = conflictOf(r.RSVP.Door, s.ID)
-	return r, result, nil
+	// Not always admitted: a scan of before an undo was undone with the others.
+	return r, (&DoorEntry{ID: s.ID, RSVPID: c.RSVPID}).result(r), nil
 }
 
 // scanTime is a device's time as the log can keep it. A scan without one

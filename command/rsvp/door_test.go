@@ -103,6 +103,25 @@ func TestADuplicateScanOnTwoOfflinePhones(t *testing.T) {
 	}
 }
 
+// A scan that was made before an undo, and heard of after it, lets nobody in; the door hears the same of it alone as in
+// a batch.
+func TestAScanOfBeforeAnUndoIsUndone(t *testing.T) {
+	t.Parallel()
+	w := doorWorld(t)
+	at := w.now
+	w.must(&CheckIn{RSVPID: "trio", People: 1, EntryID: "s1", At: at}, member)
+	w.must(&UndoCheckIn{RSVPID: "trio", EntryID: "u1", At: at.Add(2 * time.Minute)}, member)
+	want := CheckInResult{EntryID: "s2", RSVPID: "trio", Outcome: Undone, PartySize: 3}
+	late := &CheckIn{RSVPID: "trio", People: 2, EntryID: "s2", At: at.Add(time.Minute)}
+	if got := w.must(late, member).CheckIns[0]; got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	again := &MergeCheckIns{[]DoorEntry{{ID: "s2", RSVPID: "trio", People: 2, At: at.Add(time.Minute)}}}
+	if got := w.must(again, member).CheckIns[0]; got != want {
+		t.Errorf("in a batch: %+v, want %+v", got, want)
+	}
+}
+
 // pretix 3187: offline, a cancelled ticket shows green, and nobody hears of it.
 func TestCancelledThenAdmittedIsRecorded(t *testing.T) {
 	t.Parallel()
