@@ -21,8 +21,8 @@ type Want struct {
 	RSVPIDs    []string
 	EmailHMACs [][]byte
 	Keys       []Key
-	// OffersUntil loads the open offers that end before it. Take the present plus more than a wait for the lock, or
-	// an offer that ran out while waiting would be missed.
+	// OffersUntil loads the open offers that end by then, at their time or at the start. Take the present plus more than
+	// a wait for the lock, or an offer that ran out while waiting would be missed.
 	OffersUntil time.Time
 }
 
@@ -95,8 +95,11 @@ const (
 	selectByHMAC = `SELECT ` + rsvpColumns + ` FROM unnest($2::bytea[]) AS wanted CROSS JOIN LATERAL (
 			SELECT ` + rsvpColumns + ` FROM rsvp WHERE event_id = $1 AND email_hmac = wanted LIMIT 1) AS r`
 	selectByOneHMAC = `SELECT ` + rsvpColumns + ` FROM rsvp WHERE event_id = $1 AND email_hmac = $2 LIMIT 1`
-	selectOffers    = `SELECT ` + rsvpColumns + ` FROM rsvp
-		WHERE status = 'offered' AND offer_expires_at <= $2 AND event_id = $1 ORDER BY offer_expires_at, id`
+	// All of them once the event has started: they end then, if it was moved up after they were made.
+	selectOffers = `SELECT ` + rsvpColumns + ` FROM rsvp
+		WHERE status = 'offered' AND event_id = $1 AND offer_expires_at <= (
+			SELECT CASE WHEN starts_at <= $2 THEN 'infinity' ELSE $2 END FROM event WHERE id = $1)
+		ORDER BY offer_expires_at, id`
 	countQueue       = `SELECT count(*) FROM rsvp WHERE event_id = $1 AND status = 'waitlisted'`
 	selectWholeQueue = `SELECT ` + rsvpColumns + ` FROM rsvp
 		WHERE event_id = $1 AND status = 'waitlisted' ORDER BY queued_version, id`

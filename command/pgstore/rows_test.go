@@ -228,6 +228,30 @@ func TestDuePassesOverCancelledEvents(t *testing.T) {
 	}
 }
 
+// An event that was moved up ends its offers when it starts: they are found and loaded then, before their own time.
+func TestOffersOfWhatHasStartedAreDue(t *testing.T) {
+	t.Parallel()
+	s, pool, e := openPool(t)
+	now := contract.Time(time.Now())
+	until := now.Add(time.Hour)
+	save(t, s, e, &rsvp.Row{New: true, WrappedKey: []byte{1}, RSVP: contract.RSVP{
+		ID: newID(t), EventID: e.ID, Status: contract.StatusOffered, Response: contract.Going, PartySize: 1, Sealed: []byte{1},
+		OfferExpiresAt: &until, CreatedAt: now, UpdatedAt: now}})
+	_, err := pool.Exec(t.Context(), `UPDATE event_counter SET held = 1 WHERE event_id = $1`, e.ID)
+	must(t, err)
+	for starts, want := range map[time.Time]int{now.Add(time.Second): 0, now: 1} {
+		_, err := pool.Exec(t.Context(), `UPDATE event SET status = 'published', starts_at = $2, ends_at = $3 WHERE id = $1`, e.ID, starts, until)
+		must(t, err)
+		due, err := s.Due(t.Context(), now, 1)
+		must(t, err)
+		seen, err := s.Peek(t.Context(), pgstore.Want{EventID: e.ID, OffersUntil: now})
+		must(t, err)
+		if len(due.Offers) != want || len(seen.Rows) != want {
+			t.Errorf("starts at %s, now is %s: %v is due, %d offers are loaded; want %d", starts, now, due.Offers, len(seen.Rows), want)
+		}
+	}
+}
+
 // Offers are read with the rest where the policy makes them, and after the lock where some are left of another policy.
 func TestOffersAreReadUnderEveryPolicy(t *testing.T) {
 	t.Parallel()

@@ -156,7 +156,7 @@ func (b *Book) QueueNeed(commands []Command, now time.Time) (seats int, all bool
 		return 0, false
 	}
 	for _, r := range b.offers {
-		if lapsed(r, now) {
+		if b.lapsed(r, now) {
 			seats += r.RSVP.PartySize
 		}
 	}

@@ -69,6 +69,24 @@ func TestOffers(t *testing.T) {
 		w.now = w.now.Add(2 * time.Minute)
 		w.refused(ErrOfferLapsed, &AcceptOffer{"a"}, GuestActor("a"))
 	})
+	t.Run("the start moved up gives the seat to who walks in", func(t *testing.T) {
+		t.Parallel()
+		w := newOffer()
+		starts := w.now.Add(time.Minute)
+		w.must(&EditEvent{Limits: DefaultLimits(), Input: EventInput{StartsAt: Some(starts.Format(time.RFC3339))}}, member)
+		w.now = starts.Add(-time.Second)
+		w.must(&ExpireOffers{}, system)
+		w.status("a", offered)
+		w.now = starts.Add(time.Minute)
+		v := w.version
+		w.must(submit("walk-in", contract.Going, 2), member)
+		w.status("walk-in", confirmed)
+		w.status("b", waitlisted)
+		w.counts(4, 1, 0)
+		if m := w.log[v].Payload.(contract.RSVPMessage); !w.log[v].ValidAt.Equal(w.event.StartsAt) || !m.RSVP.OfferExpiresAt.Equal(w.event.StartsAt) {
+			t.Errorf("ended at %s, told as %s; the event starts at %s", w.log[v].ValidAt, m.RSVP.OfferExpiresAt, w.event.StartsAt)
+		}
+	})
 	t.Run("a cancelled event leaves offers alone", func(t *testing.T) {
 		t.Parallel()
 		w := newOffer()

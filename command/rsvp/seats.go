@@ -120,7 +120,7 @@ func (b *Book) lapse(now time.Time) error {
 	var over, open []*Row
 	for _, r := range b.offers {
 		switch {
-		case lapsed(r, now):
+		case b.lapsed(r, now):
 			over = append(over, r)
 		case r.RSVP.Status == offered:
 			open = append(open, r)
@@ -130,16 +130,16 @@ func (b *Book) lapse(now time.Time) error {
 		return nil
 	}
 	// In the order in which they ran out, whatever the order of loading.
-	slices.SortFunc(over, func(a, b *Row) int {
-		return cmp.Or(a.RSVP.OfferExpiresAt.Compare(*b.RSVP.OfferExpiresAt), cmp.Compare(a.RSVP.QueuedVersion, b.RSVP.QueuedVersion))
+	slices.SortFunc(over, func(x, y *Row) int {
+		return cmp.Or(b.offerEnd(x).Compare(b.offerEnd(y)), cmp.Compare(x.RSVP.QueuedVersion, y.RSVP.QueuedVersion))
 	})
 	for _, r := range over {
-		if !lapsed(r, now) {
+		if !b.lapsed(r, now) {
 			continue // offered twice in this book, so it is in offers twice
 		}
-		was := b.touch(r)
-		r.RSVP.Status = cancelled
-		n := note{by: byLapse, actor: waitlistActor, reason: ReasonOutOfTime, validAt: *r.RSVP.OfferExpiresAt}
+		was, end := b.touch(r), b.offerEnd(r)
+		r.RSVP.Status, r.RSVP.OfferExpiresAt = cancelled, &end
+		n := note{by: byLapse, actor: waitlistActor, reason: ReasonOutOfTime, validAt: end}
 		if err := b.record(r, was, n, now); err != nil {
 			return err
 		}
@@ -148,8 +148,17 @@ func (b *Book) lapse(now time.Time) error {
 	return b.promote(now)
 }
 
-func lapsed(r *Row, now time.Time) bool {
-	return r.RSVP.Status == offered && r.RSVP.OfferExpiresAt != nil && !now.Before(*r.RSVP.OfferExpiresAt)
+func (b *Book) lapsed(r *Row, now time.Time) bool {
+	return r.RSVP.Status == offered && r.RSVP.OfferExpiresAt != nil && !now.Before(b.offerEnd(r))
+}
+
+// offerEnd is when an offer ends: at the start at the latest, also of an event
+// that was moved up after the offer was made.
+func (b *Book) offerEnd(r *Row) time.Time {
+	if until := *r.RSVP.OfferExpiresAt; until.Before(b.Event.StartsAt) {
+		return until
+	}
+	return b.Event.StartsAt
 }
 
 // enqueue keeps the queue in the order of QueuedVersion; who joins now comes

@@ -92,7 +92,7 @@ func (w *world) load(commands ...Command) *Book {
 		}
 	}
 	for _, r := range w.rows {
-		if r.RSVP.Status == offered && (w.whole || !w.now.Before(*r.RSVP.OfferExpiresAt)) {
+		if r.RSVP.Status == offered && (w.whole || !w.now.Before(*r.RSVP.OfferExpiresAt) || !w.now.Before(w.event.StartsAt)) {
 			b.Add(&r)
 		}
 	}
