@@ -50,9 +50,17 @@ func (r *Rebuilder) Rebuild(ctx context.Context, store string) (Report, error) {
 	if !slices.Contains(Rebuildable, store) {
 		return Report{}, fmt.Errorf("there is no store %q to rebuild", store)
 	}
-	j := r.journal(store)
-	report, err := r.rebuild(ctx, store, j)
-	j.end(ctx, report, err)
+	return r.recorded(ctx, store, r.rebuild)
+}
+
+// recorded runs f alone and keeps what it did for operators to see.
+func (r *Rebuilder) recorded(ctx context.Context, store string, f func(context.Context, string, *journal) (Report, error)) (report Report, err error) {
+	err = r.alone(ctx, store, func(ctx context.Context) error {
+		j := r.journal(store)
+		report, err = f(ctx, store, j)
+		j.end(ctx, report, err)
+		return err
+	})
 	return report, err
 }
 
@@ -74,6 +82,10 @@ func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Repo
 // Rollback puts the alias back on the index that was before, after filling up
 // what came since.
 func (r *Rebuilder) Rollback(ctx context.Context, store string) (Report, error) {
+	return r.recorded(ctx, store, r.rollback)
+}
+
+func (r *Rebuilder) rollback(ctx context.Context, store string, j *journal) (Report, error) {
 	behind, err := r.Deps.Elastic.Behind(ctx, store)
 	if err != nil || len(behind) == 0 {
 		return Report{}, errors.Join(err, fmt.Errorf("there is no index behind %s", store))
@@ -86,10 +98,7 @@ func (r *Rebuilder) Rollback(ctx context.Context, store string) (Report, error) 
 	if at < 1 {
 		return Report{}, fmt.Errorf("there is no index before %s", behind[len(behind)-1])
 	}
-	j := r.journal(store)
-	report, err := r.fill(ctx, store, all[at-1], j)
-	j.end(ctx, report, err)
-	return report, err
+	return r.fill(ctx, store, all[at-1], j)
 }
 
 // fill replays into an index, while the projectors write to it too, and swaps.

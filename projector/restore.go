@@ -2,22 +2,15 @@ package projector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 )
 
 // indexEvery is how often each index is looked for.
 const indexEvery = 3 * time.Second
-
-// fillLock outlives a process that died by this much; then another may fill.
-const fillLock = 30 * time.Second
-
-var errFilling = errors.New("another projector is filling it")
 
 // index makes a group's index, or brings it up to date. An index that is gone
 // although the group has read messages was deleted: the group's offsets know
@@ -76,33 +69,6 @@ func (p *Projector) watchIndex(ctx context.Context, g group, log *slog.Logger) {
 
 // restore rebuilds a store whose index is gone; of several projectors one does.
 func (p *Projector) restore(ctx context.Context, g group, log *slog.Logger) error {
-	key := p.deps.Redis.Key(document.KeyFilling, g.index)
-	got, err := p.deps.Redis.SetNX(ctx, key, "1", fillLock).Result()
-	if err != nil {
-		return err
-	}
-	if !got {
-		return errFilling
-	}
-	filling, stop := context.WithCancel(ctx)
-	held := make(chan struct{})
-	go func() {
-		defer close(held)
-		for pause(filling, fillLock/3) == nil {
-			if err := p.deps.Redis.Expire(filling, key, fillLock).Err(); err != nil && filling.Err() == nil {
-				log.WarnContext(ctx, "lock not held on to", "key", key, "error", err)
-			}
-		}
-	}()
-	defer func() {
-		stop()
-		<-held
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if err := p.deps.Redis.Del(closing, key).Err(); err != nil {
-			log.WarnContext(ctx, "lock left to expire", "key", key, "error", err)
-		}
-	}()
 	log.ErrorContext(ctx, "index is gone, filling a new one from the log", "index", g.index)
 	report, err := (&Rebuilder{Config: p.cfg, Deps: p.deps}).Rebuild(ctx, g.index)
 	if err != nil {

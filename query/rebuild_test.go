@@ -1,7 +1,9 @@
 package query_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -222,5 +224,37 @@ func TestRebuildOfADeletedIndex(t *testing.T) {
 	}
 	if got := r.get("/v1/events/" + e.ID); got.status != http.StatusOK {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// Of a store there is one rebuild at a time: a second would delete the index
+// that the first is filling.
+func TestOneRebuildAtATime(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	e := r.event(newID(t), "Once")
+	r.publish(e, contract.Counters{})
+	ok[map[string]any](t, r.get("/v1/events/"+e.ID, atLeast(e.ID, 1)...))
+	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
+	first := make(chan error)
+	go func() {
+		_, err := builder.Rebuild(t.Context(), document.Listings)
+		first <- err
+	}()
+	testkit.Eventually(t, 5*time.Second, 10*time.Millisecond, func() error {
+		return r.redis.Get(t.Context(), r.redis.Key(document.KeyFilling, document.Listings)).Err()
+	})
+	for what, run := range map[string]func(context.Context, string) (projector.Report, error){"rebuild": builder.Rebuild, "rollback": builder.Rollback} {
+		if _, err := run(t.Context(), document.Listings); !errors.Is(err, projector.ErrFilling) {
+			t.Errorf("a %s beside it: %v", what, err)
+		}
+	}
+	must(t, <-first)
+	got := ok[found](t, r.get("/v1/events?q=once"))
+	if behind, err := r.deps.Elastic.Behind(t.Context(), document.Listings); err != nil || len(behind) != 1 || got.Total != 1 {
+		t.Errorf("behind the alias are %v (%v), found %d", behind, err, got.Total)
+	}
+	if _, err := builder.Rollback(t.Context(), document.Listings); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

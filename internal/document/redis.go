@@ -19,7 +19,7 @@ const (
 	KeySentinel     = "sentinel"
 	KeyFeed         = "feed"    // hash: partition of the registrations → offset up to which the facts may be read in order
 	KeyRebuild      = "rebuild" // string of a store: how far its last rebuild is
-	KeyFilling      = "filling" // of an index: a projector fills it anew; expires
+	KeyFilling      = "filling" // of a store: somebody rebuilds it; expires
 	// ChannelAvailability is the pub/sub channel on which the projector's script
 	// publishes each change, as Availability in JSON.
 	ChannelAvailability = "avail"
