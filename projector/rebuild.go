@@ -40,7 +40,7 @@ type Report struct {
 	Filled   time.Duration `json:"filled"`   // until the new index had the log; comparing and swapping come after
 	Took     time.Duration `json:"took"`
 	Compared Comparison    `json:"compared"`
-	Index    string        `json:"index,omitempty"`    // the new one
+	Index    string        `json:"index,omitempty"`    // the new one; none in Redis, whose keys keep their names
 	Previous []string      `json:"previous,omitempty"` // kept to go back to
 }
 
@@ -66,7 +66,7 @@ func (r *Rebuilder) recorded(ctx context.Context, store string, f func(context.C
 
 func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Report, error) {
 	if store == availability.Group {
-		return r.rebuildSeats(ctx, j)
+		return r.rebuildKeys(ctx, j)
 	}
 	spec, err := indexSpec(store, r.Config.Refresh)
 	if err != nil {
@@ -80,12 +80,16 @@ func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Repo
 }
 
 // Rollback puts the alias back on the index that was before, after filling up
-// what came since.
+// what came since. Of the keys in Redis it puts back those that were replaced,
+// where nothing newer has come since.
 func (r *Rebuilder) Rollback(ctx context.Context, store string) (Report, error) {
 	return r.recorded(ctx, store, r.rollback)
 }
 
 func (r *Rebuilder) rollback(ctx context.Context, store string, j *journal) (Report, error) {
+	if store == availability.Group {
+		return r.rollbackKeys(ctx)
+	}
 	behind, err := r.Deps.Elastic.Behind(ctx, store)
 	if err != nil || len(behind) == 0 {
 		return Report{}, errors.Join(err, fmt.Errorf("there is no index behind %s", store))

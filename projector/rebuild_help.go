@@ -200,20 +200,6 @@ func ignoreRejected(err error) error {
 	return err
 }
 
-// rebuildSeats writes every event's seats, and every organization's roles,
-// again from the log. Newer ones are kept, so readers notice nothing.
-func (r *Rebuilder) rebuildSeats(ctx context.Context, j *journal) (Report, error) {
-	began := time.Now()
-	report := Report{Store: availability.Group}
-	if err := r.replay(ctx, contract.TopicRegistrations, availability.New(r.Deps.Redis, nothing).Handle, &report, j); err != nil {
-		return report, err
-	}
-	roles := access.New(r.Deps.Redis, r.Deps.Elastic, feed.Nowhere)
-	err := r.replay(ctx, contract.TopicOrganizations, roles.Handle, &report, j)
-	report.Took = time.Since(began)
-	return report, err
-}
-
 // handler writes to one alias only and sets no marks.
 func (r *Rebuilder) handler(store, alias string) kafkabus.Handler {
 	d := r.Deps

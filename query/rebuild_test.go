@@ -124,8 +124,10 @@ func TestRebuildUnderTraffic(t *testing.T) {
 			t.Errorf("%s lost something: %+v", store, report.Compared)
 		}
 	}
-	if _, err := builder.Rollback(t.Context(), document.Listings); err != nil {
-		t.Errorf("rollback: %v", err)
+	for _, store := range projector.Rebuildable {
+		if _, err := builder.Rollback(t.Context(), store); err != nil {
+			t.Errorf("rollback of %s: %v", store, err)
+		}
 	}
 	close(stop)
 	traffic.Wait()

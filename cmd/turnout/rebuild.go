@@ -32,7 +32,7 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		f.PrintDefaults()
 	}
 	event := f.String("event", "", "repair what the stores have of this event")
-	rollback := f.Bool("rollback", false, "go back to the index before, filled up with what came since")
+	rollback := f.Bool("rollback", false, "go back to what was before, filled up with what came since")
 	from := f.String("from", "", "postgres: fill Kafka again from the log, after it lost its data")
 	asJSON := f.Bool("json", false, "the reports as JSON")
 	var words []string
@@ -142,12 +142,12 @@ func refill(ctx context.Context, stdout, stderr io.Writer) error {
 func printReport(w io.Writer, r projector.Report) error {
 	_, _ = fmt.Fprintf(w, "%s: %d messages in %s (%.0f/s), %d rejected\n", r.Store, r.Messages, r.Took.Round(time.Millisecond),
 		float64(r.Messages)/max(r.Took.Seconds(), 1e-9), r.Rejected)
-	if r.Index == "" {
-		return nil
+	c, what, now := r.Compared, "documents", "now "+r.Index+"; "
+	if r.Index == "" { // Redis, where keys keep their names
+		what, now = "keys", ""
 	}
-	c := r.Compared
-	_, _ = fmt.Fprintf(w, "  live %d documents, new %d: %d the same, %d newer, %d older, %d missing, %d differ\n",
-		c.Live, c.New, c.Same, c.Newer, c.Older, c.Missing, c.Differ)
+	_, _ = fmt.Fprintf(w, "  live %d %s, new %d: %d the same, %d newer, %d older, %d missing, %d differ\n",
+		c.Live, what, c.New, c.Same, c.Newer, c.Older, c.Missing, c.Differ)
 	for _, e := range c.Examples {
 		_, _ = fmt.Fprintf(w, "    %s\n", e)
 	}
@@ -155,7 +155,7 @@ func printReport(w io.Writer, r projector.Report) error {
 	if len(r.Previous) > 0 {
 		kept = "kept to go back to (--rollback): " + strings.Join(r.Previous, ", ")
 	}
-	_, err := fmt.Fprintf(w, "  now %s; %s\n", r.Index, kept)
+	_, err := fmt.Fprintf(w, "  %s%s\n", now, kept)
 	return err
 }
 

@@ -17,9 +17,11 @@ const (
 	KeyEvent        = "event"   // hash of an event: FieldVersion and FieldBody, a copy for when the search engine is away
 	KeySlug         = "slug"    // string: the event of a slug
 	KeySentinel     = "sentinel"
-	KeyFeed         = "feed"    // hash: partition of the registrations → offset up to which the facts may be read in order
-	KeyRebuild      = "rebuild" // string of a store: how far its last rebuild is
-	KeyFilling      = "filling" // of a store: somebody rebuilds it; expires
+	KeyFeed         = "feed"     // hash: partition of the registrations → offset up to which the facts may be read in order
+	KeyRebuild      = "rebuild"  // string of a store: how far its last rebuild is
+	KeyNext         = "next"     // before another key: what a rebuild fills beside it
+	KeyPrevious     = "previous" // before another key: what a rebuild replaced; alone: when that was; expires
+	KeyFilling      = "filling"  // of a store: somebody rebuilds it; expires
 	// ChannelAvailability is the pub/sub channel on which the projector's script
 	// publishes each change, as Availability in JSON.
 	ChannelAvailability = "avail"
@@ -42,6 +44,14 @@ type Availability struct {
 	Remaining  *int   `json:"remaining"`
 	CheckedIn  int    `json:"checked_in"`
 	Version    int64  `json:"version"`
+}
+
+// Told is what ChannelAvailability carries. Repaired: a rebuild has replaced what
+// was wrong, perhaps by a lower version.
+type Told struct {
+	Availability
+
+	Repaired bool `json:"repaired"`
 }
 
 // NewAvailability joins counters with the event and the version they belong to.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -33,11 +34,17 @@ type Projector struct {
 	redis   *redisconn.Conn
 	elastic *elastic.Client
 	targets feed.Each
+	prefix  []string // of keys
 }
 
 // New takes both stores.
 func New(redis *redisconn.Conn, client *elastic.Client, targets feed.Each) *Projector {
 	return &Projector{redis: redis, elastic: client, targets: targets}
+}
+
+// Beside writes roles behind a prefix, where nobody reads them yet, and nothing else.
+func Beside(redis *redisconn.Conn, prefix string) *Projector {
+	return &Projector{redis: redis, targets: feed.Nowhere, prefix: []string{prefix}}
 }
 
 // Handle is a kafkabus.Handler.
@@ -80,7 +87,7 @@ func (p *Projector) WriteRoles(ctx context.Context, organizations map[string]doc
 		for _, m := range doc.Body.Members {
 			args = append(args, m.AccountID, m.Role)
 		}
-		calls = append(calls, redisconn.Call{Keys: []string{p.redis.Key(document.KeyRoles, id)}, Args: args})
+		calls = append(calls, redisconn.Call{Keys: []string{p.redis.Key(slices.Concat(p.prefix, []string{document.KeyRoles, id})...)}, Args: args})
 	}
 	if len(calls) == 0 {
 		return nil

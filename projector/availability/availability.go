@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -25,7 +26,7 @@ local now = tonumber(redis.call('HGET', KEYS[1], 'v') or '0')
 local new = tonumber(ARGV[1])
 if new < now then return 0 end
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 'b', ARGV[2])
-if new > now then redis.call('PUBLISH', ARGV[3], ARGV[2]) end
+if new > now and ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[2]) end
 return 1`)
 
 var setEvent = redisconn.NewScript("set-event", `
@@ -39,11 +40,22 @@ return 1`)
 type Projector struct {
 	redis   *redisconn.Conn
 	applied func(context.Context, []feed.Item)
+	prefix  []string // of keys
+	channel string   // "" tells nobody
 }
 
 // New takes the connection and who is told what was applied.
 func New(redis *redisconn.Conn, applied func(context.Context, []feed.Item)) *Projector {
-	return &Projector{redis: redis, applied: applied}
+	return &Projector{redis: redis, applied: applied, channel: redis.Channel(document.ChannelAvailability)}
+}
+
+// Beside writes behind a prefix what nobody reads yet.
+func Beside(redis *redisconn.Conn, prefix string) *Projector {
+	return &Projector{redis: redis, applied: func(context.Context, []feed.Item) {}, prefix: []string{prefix}}
+}
+
+func (p *Projector) key(parts ...string) string {
+	return p.redis.Key(slices.Concat(p.prefix, parts)...)
 }
 
 type latest struct {
@@ -111,12 +123,12 @@ func (p *Projector) write(ctx context.Context, byEvent map[string]*latest) error
 			return err
 		}
 		seats = append(seats, redisconn.Call{
-			Keys: []string{p.redis.Key(document.KeyAvailability, id)},
-			Args: []any{l.seats.Version, body, p.redis.Channel(document.ChannelAvailability)},
+			Keys: []string{p.key(document.KeyAvailability, id)},
+			Args: []any{l.seats.Version, body, p.channel},
 		})
 		if l.event != nil {
 			events = append(events, redisconn.Call{
-				Keys: []string{p.redis.Key(document.KeyEvent, id), p.redis.Key(document.KeySlug, l.slug)},
+				Keys: []string{p.key(document.KeyEvent, id), p.key(document.KeySlug, l.slug)},
 				Args: []any{l.eventVersion, []byte(l.event), id},
 			})
 		}

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -132,15 +133,21 @@ func (h *Hub) catchUp(ctx context.Context) {
 }
 
 func (h *Hub) take(payload string) {
-	a, err := document.DecodeAvailability([]byte(payload))
-	if err != nil {
+	var a document.Told
+	if err := json.Unmarshal([]byte(payload), &a); err != nil {
 		h.log.Error("message of seats not understood", "error", err)
 		return
 	}
 	h.mu.RLock()
 	e := h.entries[a.EventID]
 	h.mu.RUnlock()
-	if e != nil {
+	switch {
+	case e == nil:
+	case a.Repaired:
+		if body, err := a.Encode(); err == nil {
+			e.repair(body, a.Version)
+		}
+	default:
 		e.update([]byte(payload), a.Version)
 	}
 }
@@ -247,6 +254,15 @@ func (e *entry) update(body []byte, version int64) {
 		e.seats.Body, e.seats.Version, e.seats.Degraded = body, version, ""
 		e.wake()
 	}
+}
+
+// repair takes what is in the place of something wrong, though its version may
+// be lower.
+func (e *entry) repair(body []byte, version int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.seats.Body, e.seats.Version, e.seats.Degraded = body, version, ""
+	e.wake()
 }
 
 func (e *entry) wake() {
