@@ -87,7 +87,7 @@ type Lead struct {
 	P90    float64 `json:"p90_hours"`
 }
 
-// Step is the people who came in during a quarter of an hour.
+// Step is the people who came in during a quarter of an hour, by the door's time.
 type Step struct {
 	At     time.Time `json:"at"`
 	People int64     `json:"people"`
@@ -124,7 +124,8 @@ func (s *Stores) EventFigures(ctx context.Context, e Event, r Range, now time.Ti
 		"door": object{
 			"filter": object{"bool": object{"must_not": []any{term("check_in_delta", 0)}, "filter": []any{object{"exists": object{"field": "check_in_delta"}}}}},
 			"aggs": object{"steps": object{
-				"date_histogram": object{"field": "at", "fixed_interval": "15m", "min_doc_count": 1},
+				// When they stood at the door: a device without a network is recorded hours later.
+				"date_histogram": object{"field": "valid_at", "fixed_interval": "15m", "min_doc_count": 1},
 				"aggs":           object{"people": object{"sum": object{"field": "check_in_delta"}}},
 			}},
 		},
