@@ -35,25 +35,36 @@ func usageOf(e Event, now time.Time) Usage {
 	return u
 }
 
-// maxUsage bounds the events of one answer.
-const maxUsage = 1000
+// usagePage is how many events are read at a time.
+const usagePage = 1000
 
-// Utilization lists an organization's published events that start in the range.
+// usageFields are all that usageOf reads; a description may be long.
+var usageFields = []string{"event.id", "event.title", "event.slug", "event.status", "event.starts_at", "event.ends_at", "seats"}
+
+// Utilization lists all of an organization's published events that start in the range, by start.
 func (s *Stores) Utilization(ctx context.Context, org string, r Range, now time.Time) ([]Usage, error) {
-	q := Search{Organization: org, Status: contract.EventPublished, From: r.From, To: r.To, Past: true, Sort: SortDate, Limit: maxUsage}
-	body, _ := q.body(now, nil, false)
-	delete(body, "aggs")
-	found, err := run(s.search, func() (elastic.SearchResult, error) { return s.Elastic.Search(ctx, document.Listings, body) })
-	if err != nil {
-		return nil, searched("list events", err)
-	}
-	out := make([]Usage, 0, len(found.Hits))
-	for _, hit := range found.Hits {
-		e, err := eventOf(hit.Source)
+	q := Search{Organization: org, Status: contract.EventPublished, From: r.From, To: r.To, Past: true, Sort: SortDate, Limit: usagePage, Lean: true}
+	out := []Usage{}
+	for after, more := []any(nil), true; more; {
+		body, _ := q.body(now, after, false)
+		body["size"], body["_source"] = usagePage, usageFields
+		found, err := run(s.search, func() (elastic.SearchResult, error) { return s.Elastic.Search(ctx, document.Listings, body) })
 		if err != nil {
-			return nil, err
+			return nil, searched("list events", err)
 		}
-		out = append(out, usageOf(e, now))
+		for _, hit := range found.Hits {
+			e, err := eventOf(hit.Source)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, usageOf(e, now))
+		}
+		if more = len(found.Hits) == usagePage; more {
+			after = after[:0]
+			for _, key := range found.Hits[usagePage-1].Sort {
+				after = append(after, key)
+			}
+		}
 	}
 	return out, nil
 }
