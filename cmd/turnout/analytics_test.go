@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,6 +28,7 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 		id, _ := w.event("Counted "+strconv.Itoa(i), 20*24*time.Hour, map[string]any{"capacity": 3})
 		events = append(events, id)
 	}
+	var rated []string // ids, each with its token
 	for i := range 24 {
 		var r struct {
 			ID          string
@@ -34,10 +37,16 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 		w.want(201, "POST", "/v1/events/"+events[i%3]+"/rsvps", map[string]any{
 			"name": "g", "email": "g" + strconv.Itoa(i) + "@example.net", "response": []string{"going", "maybe", "going", "not_going"}[i%4], "party_size": 1 + i%2,
 		}, "Idempotency-Key", strconv.Itoa(i), "Authorization", "").decode(t, &r)
-		if i%5 == 0 {
+		switch {
+		case i%5 == 0:
 			w.want(200, "DELETE", "/v1/rsvps/"+r.ID, nil, "Authorization", "Guest "+r.ManageToken)
+		case i%4 == 0:
+			w.want(200, "POST", "/v1/events/"+events[i%3]+"/check-ins", map[string]any{"rsvp_id": r.ID, "people": 1,
+				"at": time.Now().Add(-time.Duration(i) * time.Hour)})
+			rated = append(rated, r.ID, r.ManageToken)
 		}
 	}
+	w.isOver(events, rated)
 	s, err := loadFrom[settings](w.env)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +76,8 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, forged := range []string{"answers", "mail of organization"} {
+	for _, forged := range []string{"answers", "mail of organization", "popular of", "events of organization", "utilization of event", "seats of event",
+		"by_status of", "ratings of", "check_in_curve of", "lead_time of", "answers_over_time of"} {
 		if !slices.ContainsFunc(report.Differ, func(d string) bool { return strings.Contains(strings.ToLower(d), forged) }) {
 			t.Errorf("what is forged in %s is not found: %v", forged, report.Differ)
 		}
@@ -103,6 +113,34 @@ func TestAFigureThatMovesIsNoFinding(t *testing.T) {
 	}
 }
 
+// isOver moves events into the past and has guests rate them.
+func (w *world) isOver(events, rated []string) {
+	w.t.Helper()
+	for _, e := range events {
+		begin := time.Now().Add(2 * time.Second)
+		w.want(200, "PATCH", "/v1/events/"+e, map[string]any{"starts_at": begin, "ends_at": begin.Add(time.Second)})
+	}
+	for i := 0; i < len(rated); i += 2 {
+		testkit.Eventually(w.t, 20*time.Second, 100*time.Millisecond, func() error {
+			got, err := w.call("POST", "/v1/rsvps/"+rated[i]+"/feedback", map[string]any{"rating": 1 + i%5}, "Authorization", "Guest "+rated[i+1])
+			if err == nil && got.Status != 200 {
+				err = fmt.Errorf("%d %s", got.Status, got.Body)
+			}
+			return err
+		})
+	}
+	testkit.Eventually(w.t, 20*time.Second, 100*time.Millisecond, func() error {
+		var got struct {
+			NoShowRate *float64 `json:"no_show_rate"`
+		}
+		w.want(200, "GET", "/v1/organizations/"+w.org+"/analytics/overview", nil).decode(w.t, &got)
+		if got.NoShowRate == nil {
+			return errors.New("the events are not over")
+		}
+		return nil
+	})
+}
+
 // mailIsCounted: what the notifier sent shows in the event's figures.
 func (w *world) mailIsCounted(event string) {
 	w.t.Helper()
@@ -125,14 +163,29 @@ func (w *world) mailIsCounted(event string) {
 	})
 }
 
+// forge alters a document of every store, each as if its event had had more.
 func forge(t *testing.T, es *elastic.Client, org, event string) error {
 	t.Helper()
+	listed, err := es.Get(t.Context(), document.Listings, event)
+	if err != nil {
+		return err
+	}
+	var listing document.Listing
+	if err := json.Unmarshal(listed.Source, &listing); err != nil {
+		return err
+	}
+	listing.Seats.Going++
+	early := time.Now().Add(-1000 * time.Hour)
 	results, err := es.Bulk(t.Context(), []elastic.Op{{Index: document.Facts, ID: "forged", Doc: document.Fact{
-		EventID: event, OrganizationID: org, Type: contract.RSVPConfirmedV1, Status: contract.StatusConfirmed, First: true, PartySize: 1,
-		At: time.Now(), ValidAt: time.Now(), Payload: []byte("{}"),
+		EventID: event, OrganizationID: org, Type: contract.RSVPConfirmedV1, Status: contract.StatusConfirmed, First: true, PartySize: 1, CheckInDelta: 1,
+		At: early, ValidAt: early, Payload: []byte("{}"),
+	}}, {Index: document.Facts, ID: "elsewhere", Doc: document.Fact{
+		EventID: org, OrganizationID: org, Type: contract.RSVPConfirmedV1, Status: contract.StatusConfirmed, At: early, ValidAt: early, Payload: []byte("{}"),
 	}}, {Index: document.Outcomes, ID: "forged", Doc: document.Outcome{
 		EventID: event, OrganizationID: org, Kind: "reminder", Channel: "mail", State: "bounced", FinishedAt: new(time.Time),
-	}}})
+	}}, {Index: document.GuestList, ID: "forged", Doc: document.Guest{
+		EventID: event, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1, Rating: 5,
+	}}, {Index: document.Listings, ID: event, Version: listing.Version, Doc: listing}})
 	if err != nil {
 		return err
 	}

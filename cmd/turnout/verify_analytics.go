@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,20 +18,23 @@ import (
 	"github.com/turnout-events/turnout/query/reader"
 )
 
-// flowSQL counts in the log itself what docs/analytics.md defines. %s is what
-// is grouped by.
-const flowSQL = `
+// stepSQL are the messages about RSVPs in the log, each with what it changed.
+const stepSQL = `
 WITH fact AS (
-    SELECT organization_id::text AS org, event_id::text AS event, recorded_at AS at,
+    SELECT organization_id::text AS org, event_id::text AS event, recorded_at AS at, valid_at,
            convert_from(payload, 'UTF8')::jsonb AS p
-    FROM event_log WHERE type LIKE 'rsvp.%%'
+    FROM event_log WHERE starts_with(type, 'rsvp.')
 ), step AS (
-    SELECT org, event, at,
+    SELECT org, event, at, valid_at,
            p #>> '{rsvp,status}' AS now, coalesce(p #>> '{before,status}', '') AS before,
            (p #>> '{rsvp,party_size}')::bigint AS party,
            coalesce((p #>> '{rsvp,checked_in}')::bigint, 0) - coalesce((p #>> '{before,checked_in}')::bigint, 0) AS came
     FROM fact
-)
+)`
+
+// flowSQL counts in the log itself what docs/analytics.md defines. %s is what
+// is grouped by.
+const flowSQL = stepSQL + `
 SELECT %s,
        count(*) FILTER (WHERE before = ''),
        count(*) FILTER (WHERE now = 'confirmed' AND before <> 'confirmed'),
@@ -45,6 +47,9 @@ FROM step GROUP BY 1, 2`
 
 // analyticsZone is the zone in which days are compared: one that has summer time.
 const analyticsZone = "America/New_York"
+
+// daySQL is a step's day there.
+const daySQL = "to_char(at AT TIME ZONE '" + analyticsZone + "', 'YYYY-MM-DD')"
 
 // maxBuckets bounds what is asked of Elasticsearch at once for one organization.
 const maxBuckets = 10_000
@@ -145,8 +150,10 @@ func compareAnalytics(ctx context.Context, s settings, wait time.Duration, log *
 	var report *analyticsReport
 	seen := map[string]time.Time{}
 	for until := time.Now().Add(wait); ; {
-		if err := errors.Join(es.Refresh(ctx, document.Facts), es.Refresh(ctx, document.Outcomes)); err != nil {
-			return nil, err
+		for _, index := range []string{document.Facts, document.Outcomes, document.GuestList, document.Listings} {
+			if err := es.Refresh(ctx, index); err != nil {
+				return nil, err
+			}
 		}
 		if report, err = compareOnce(ctx, pool, stores); err != nil || len(report.Differ) == 0 {
 			return report, err
@@ -175,7 +182,7 @@ func compareOnce(ctx context.Context, pool *pgxpool.Pool, stores *reader.Stores)
 	if err != nil {
 		return nil, err
 	}
-	byDay, err := counted(ctx, pool, "org, to_char(at AT TIME ZONE '"+analyticsZone+"', 'YYYY-MM-DD')")
+	byDay, err := counted(ctx, pool, "org, "+daySQL)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +190,14 @@ func compareOnce(ctx context.Context, pool *pgxpool.Pool, stores *reader.Stores)
 	if err != nil {
 		return nil, err
 	}
-	r.Organizations, r.Events, r.Days = len(whole), len(byEvent), len(byDay)
+	r.Organizations, r.Days = len(whole), len(byDay)
+	ofOrg := map[string]map[string]reader.Flow{}
+	for k, flow := range byEvent {
+		if ofOrg[k.org] == nil {
+			ofOrg[k.org] = map[string]reader.Flow{}
+		}
+		ofOrg[k.org][k.part] = flow
+	}
 	for key, want := range whole {
 		q := reader.FactsQuery{Organization: key.org, Range: reader.Range{Zone: zone}}
 		got, err := stores.Flow(ctx, q)
@@ -191,10 +205,16 @@ func compareOnce(ctx context.Context, pool *pgxpool.Pool, stores *reader.Stores)
 			return nil, err
 		}
 		r.compare("organization "+key.org, got, want)
+		cancelled, err := stores.ByEvent(ctx, q, "cancellations", orderShown)
+		if err != nil {
+			return nil, err
+		}
+		r.compareOrder("cancellations of organization "+key.org, cancelled, ofOrg[key.org], func(f reader.Flow) int64 { return f.Cancellations })
 		events, err := stores.ByEvent(ctx, q, "confirmations", maxBuckets)
 		if err != nil {
 			return nil, err
 		}
+		r.compareOrder("popular of organization "+key.org, events, ofOrg[key.org], func(f reader.Flow) int64 { return f.Confirmations })
 		for _, e := range events {
 			k := flowKey{key.org, e.EventID}
 			r.compare("event "+e.EventID, e.Flow, byEvent[k])
@@ -210,13 +230,18 @@ func compareOnce(ctx context.Context, pool *pgxpool.Pool, stores *reader.Stores)
 			delete(byDay, k)
 		}
 	}
-	for k, want := range byEvent {
-		if want != (reader.Flow{}) {
-			r.compare("event "+k.part, reader.Flow{}, want)
+	for k, want := range byEvent { // of an organization with more events than are asked for at once
+		got, err := stores.Flow(ctx, reader.FactsQuery{Event: k.part, Range: reader.Range{Zone: zone}})
+		if err != nil {
+			return nil, err
 		}
+		r.compare("event "+k.part, got, want)
 	}
 	for k, want := range byDay {
 		r.compare("day "+k.part+" of "+k.org, reader.Flow{}, want)
+	}
+	if err := r.compareFigures(ctx, pool, stores, zone); err != nil {
+		return nil, err
 	}
 	return r, r.compareMails(ctx, pool, stores)
 }
@@ -238,9 +263,16 @@ func counted(ctx context.Context, pool *pgxpool.Pool, by string) (map[flowKey]re
 }
 
 func (r *analyticsReport) compare(what string, got, want reader.Flow) {
-	got.CancelRate, got.Conversion = nil, nil // made of the others
-	r.Figures += 7
-	if got != want {
-		r.Differ = append(r.Differ, fmt.Sprintf("%s: analytics %+v, log %+v", what, got, want))
+	want.CancelRate = rounded(got.CancelRate, share(want.Cancellations, want.Confirmations))
+	want.Conversion = rounded(got.Conversion, share(want.Promotions, want.Waitlisted))
+	r.Figures += 8 // same counts one
+	r.same(what, got, want)
+}
+
+func share(part, whole int64) *float64 {
+	if whole == 0 {
+		return nil
 	}
+	s := float64(part) / float64(whole)
+	return &s
 }

@@ -70,44 +70,9 @@ func (a *API) overview(c *gin.Context) error {
 	}
 	return sendPrivate(c, struct {
 		reader.Flow
-		Events      int      `json:"events"`
-		Seats       int      `json:"seats"` // of the events that have a limit
-		SeatsTaken  int      `json:"seats_taken"`
-		Utilization *float64 `json:"utilization"`
-		NoShowRate  *float64 `json:"no_show_rate"`
-
+		reader.Totals
 		Mail []reader.Mails `json:"mail"`
-	}{flow, len(usage), seatsOf(usage), takenOf(usage), reader.Ratio(takenOf(usage), seatsOf(usage)), noShows(usage), mails})
-}
-
-func seatsOf(usage []reader.Usage) (n int) {
-	for _, u := range usage {
-		if u.Capacity != nil {
-			n += *u.Capacity
-		}
-	}
-	return n
-}
-
-func takenOf(usage []reader.Usage) (n int) {
-	for _, u := range usage {
-		if u.Capacity != nil {
-			n += u.Going
-		}
-	}
-	return n
-}
-
-// noShows counts only events that are over.
-func noShows(usage []reader.Usage) *float64 {
-	going, came := 0, 0
-	for _, u := range usage {
-		if u.NoShowRate != nil {
-			going += u.Going
-			came += min(u.CheckedIn, u.Going)
-		}
-	}
-	return reader.Ratio(going-came, going)
+	}{flow, reader.Total(usage), mails})
 }
 
 // popular answers GET …/analytics/popular: most confirmations first.

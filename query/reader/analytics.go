@@ -241,6 +241,3 @@ func (s *Stores) Events(ctx context.Context, ids []string) (map[string]Event, er
 	}
 	return out, nil
 }
-
-// Ratio is a share from 0 to 1 to four digits; null when whole is 0.
-func Ratio(part, whole int) *float64 { return ratio(int64(part), int64(whole)) }

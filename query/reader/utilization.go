@@ -69,6 +69,33 @@ func (s *Stores) Utilization(ctx context.Context, org string, r Range, now time.
 	return out, nil
 }
 
+// Totals are an organization's over its events.
+type Totals struct {
+	Events      int      `json:"events"`
+	Seats       int      `json:"seats"` // of the events that have a limit
+	SeatsTaken  int      `json:"seats_taken"`
+	Utilization *float64 `json:"utilization"`
+	NoShowRate  *float64 `json:"no_show_rate"` // of the events that are over
+}
+
+// Total adds up.
+func Total(usage []Usage) Totals {
+	t := Totals{Events: len(usage)}
+	going, came := 0, 0
+	for _, u := range usage {
+		if u.Capacity != nil {
+			t.Seats += *u.Capacity
+			t.SeatsTaken += u.Going
+		}
+		if u.NoShowRate != nil {
+			going += u.Going
+			came += min(u.CheckedIn, u.Going)
+		}
+	}
+	t.Utilization, t.NoShowRate = ratio(int64(t.SeatsTaken), int64(t.Seats)), ratio(int64(going-came), int64(going))
+	return t
+}
+
 // EventFigures are what only one event's page shows.
 type EventFigures struct {
 	Usage   Usage            `json:"seats"`
