@@ -33,6 +33,7 @@ func TestCaching(t *testing.T) {
 		{path: "/v1/events?q=bould", want: keep + "1"},
 		{path: "/v1/events?q=bould", want: ask, headers: atLeast(s.event.ID, s.version)},
 		{path: "/v1/suggest?q=bould", want: keep + "5"},
+		{path: "/v1/suggest?q=bould", want: ask, headers: atLeast(s.event.ID, s.version)},
 		{path: "/v1/series/" + s.event.SeriesID, want: "no-cache"},
 		{path: event, want: "no-store"},
 		{path: event + "/availability", want: "no-cache"},

@@ -59,6 +59,20 @@ func TestReadYourWrites(t *testing.T) {
 	if hits.Total != 1 || hits.Items[0].ID != e.ID || hits.Fuzzy {
 		t.Errorf("folded search: %+v", hits)
 	}
+	for i := range 3 { // also what was suggested a moment ago is no answer then
+		e.Title = "Kaffeerunde " + strconv.Itoa(i)
+		e.Revision++
+		env := r.next(e.ID, contract.EventEditedV1, org, contract.EventMessage{Event: e, Counters: contract.Counters{Capacity: n(10), Going: 5}})
+		r.send(contract.TopicRegistrations, env)
+		v = env.Version
+		hits = ok[found](t, r.get("/v1/suggest?q=kaffee", atLeast(e.ID, v)...))
+		if len(hits.Items) != 1 || hits.Items[0].Title != e.Title {
+			t.Errorf("suggested after edit %d: %+v", i, hits)
+		}
+	}
+	if late := r.get("/v1/suggest?q=kaffee", atLeast(e.ID, v+1)...); late.status != http.StatusConflict {
+		t.Errorf("suggested of a version that never comes: %d %s", late.status, late.body)
+	}
 	if late := r.get("/v1/events/"+e.ID+"/availability", atLeast(e.ID, v+1)...); late.status != http.StatusConflict ||
 		!strings.Contains(string(late.body), "not-yet-visible") {
 		t.Errorf("a version that never comes: %d %s", late.status, late.body)

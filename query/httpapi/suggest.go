@@ -37,31 +37,49 @@ func (a *API) suggest(c *gin.Context) error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	c.Header("Cache-Control", "public, max-age=5")
-	answer, err := a.Cache.Get(c.Request.Context(), reader.Asked{Route: routeSuggest, Query: c.Request.URL.RawQuery}, func(ctx context.Context) (reader.Answer, error) {
+	want, err := least(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	load := func(ctx context.Context) (reader.Answer, error) {
 		page, err := a.Stores.Search(ctx, q, "", a.Now())
 		if err != nil {
 			return reader.Answer{}, err
 		}
-		out := list[suggestion]{Items: make([]suggestion, 0, len(page.Items))}
-		for _, f := range page.Items {
-			e, err := f.Event()
-			if err != nil {
-				return reader.Answer{}, err
-			}
-			s := suggestion{ID: e.ID, Slug: e.Slug, Title: e.Title, StartsAt: e.StartsAt}
-			if e.Venue != nil {
-				s.City = e.Venue.City
-			}
-			out.Items = append(out.Items, s)
+		return suggestions(page)
+	}
+	var answer reader.Answer
+	if want.Version > 0 { // nothing kept is known to be as new
+		c.Header("Cache-Control", "private, no-cache")
+		if err = a.Stores.Visible(ctx, document.Listings, want); err == nil {
+			answer, err = load(ctx)
 		}
-		body, err := json.Marshal(out)
-		return answerOf(body), err
-	})
+	} else {
+		c.Header("Cache-Control", "public, max-age=5")
+		answer, err = a.Cache.Get(ctx, reader.Asked{Route: routeSuggest, Query: c.Request.URL.RawQuery}, load)
+	}
 	if err != nil {
 		return err
 	}
 	return sendJSON(c, answer.ETag, answer.Body)
+}
+
+func suggestions(page reader.Page) (reader.Answer, error) {
+	out := list[suggestion]{Items: make([]suggestion, 0, len(page.Items))}
+	for _, f := range page.Items {
+		e, err := f.Event()
+		if err != nil {
+			return reader.Answer{}, err
+		}
+		s := suggestion{ID: e.ID, Slug: e.Slug, Title: e.Title, StartsAt: e.StartsAt}
+		if e.Venue != nil {
+			s.City = e.Venue.City
+		}
+		out.Items = append(out.Items, s)
+	}
+	body, err := json.Marshal(out)
+	return answerOf(body), err
 }
 
 // series answers GET /v1/series/{id}: the events of a repetition, in order.
