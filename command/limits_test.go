@@ -79,6 +79,19 @@ func TestLoopbackMayHaveItsOwnLimit(t *testing.T) {
 	r.answer(eventID, "a", 1).want(http.StatusTooManyRequests)
 }
 
+// A member adds one walk-in after the other: without an address they are not one guest who tries again and again.
+func TestWalkInsWithoutAnAddressAreNotOneGuest(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(cfg *command.Config, _ *command.Deps) { cfg.Limits.RSVPGuest = limit.Rate{N: 1, Per: time.Hour} })
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	for range 3 {
+		nameless := guest("walk-in", 1)
+		nameless["email"] = ""
+		r.do(request{method: "POST", path: "/v1/events/" + eventID + "/rsvps", auth: auth, key: unique(t), body: nameless}).want(http.StatusCreated)
+	}
+}
+
 // One form of the page cannot be used to try many addresses; another form, or a program with keys of its own, can go on.
 func TestAFormIsTriedOnlySoOften(t *testing.T) {
 	t.Parallel()

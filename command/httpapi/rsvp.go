@@ -133,8 +133,10 @@ func (a *API) submitRSVP(c *gin.Context) error {
 		}
 		return err
 	}
-	if err := a.take(c, a.Limits.policy(a.Limits.RSVPGuest, "rsvp-guest"), eventID+string(who.EmailHMAC)); err != nil {
-		return err
+	if who.EmailHMAC != nil { // walk-ins without an address are many guests, whom a member adds
+		if err := a.take(c, a.Limits.policy(a.Limits.RSVPGuest, "rsvp-guest"), eventID+string(who.EmailHMAC)); err != nil {
+			return err
+		}
 	}
 	// The desk has a bound of its own; a second timer for each of a thousand guests is one too many.
 	wait := httpserver.Unbound(c)
