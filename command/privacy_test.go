@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/turnout-events/turnout/command"
+	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/internal/token"
@@ -192,6 +193,40 @@ func TestGuestsSignInByMailedLink(t *testing.T) {
 		t.Errorf("after erasing: %d answers", len(got.Items))
 	}
 	r.answer(one, "ada", 1).want(http.StatusCreated) // forgotten is forgotten: a new guest
+}
+
+// Who asks for a link again and gets no other mail yet can still use the link of the last one.
+func TestAMailedLinkIsGoodUntilAnotherIsMailed(t *testing.T) {
+	t.Parallel()
+	var ahead clock
+	r := start(t, ahead.set)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	r.answer(eventID, "ada", 1).want(http.StatusCreated)
+	mails := func() (n int) {
+		r.do(request{method: "POST", path: "/v1/guest-links", body: map[string]string{"email": "ada@example.org"}}).want(http.StatusAccepted)
+		if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM event_log WHERE type = $1`, contract.LinkRequestedV1).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	sessions, err := token.NewSessions(r.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := sessions.Link(r.ring.EmailHMAC("ada@example.org"), time.Now())
+	if n := mails(); n != 1 {
+		t.Fatalf("%d mails", n)
+	}
+	ahead.advance(rsvp.LinkEvery - time.Minute)
+	if n := mails(); n != 1 {
+		t.Fatalf("%d mails within the pause", n)
+	}
+	r.do(request{method: "POST", path: "/v1/guest-sessions", body: map[string]string{"token": link}}).want(http.StatusOK)
+	ahead.advance(2 * time.Minute)
+	if n := mails(); n != 2 {
+		t.Errorf("%d mails after the pause", n)
+	}
 }
 
 // What an event no longer needs to keep goes by itself, also of guests without

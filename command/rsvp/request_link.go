@@ -2,7 +2,8 @@ package rsvp
 
 import "time"
 
-// LinkEvery is how often a manage link is mailed to the same guest at most.
+// LinkEvery is how often a manage link is mailed to the same guest at most. The
+// sign-in link that comes with it is good for a little longer (token.LinkTTL).
 const LinkEvery = time.Hour
 
 // RequestLink has the manage link mailed to the guest's address, at most once

@@ -19,8 +19,10 @@ const (
 const sessionPrefix = "gs_"
 
 // LinkTTL is how long a mailed sign-in link is good, SessionTTL what it opens.
+// A link outlives the hour in which no other is mailed (rsvp.LinkEvery), or who
+// comes late would have none.
 const (
-	LinkTTL    = 30 * time.Minute
+	LinkTTL    = 65 * time.Minute
 	SessionTTL = 12 * time.Hour
 )
 
