@@ -15,7 +15,6 @@ import (
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/access"
 	"github.com/turnout-events/turnout/projector/analytics"
-	"github.com/turnout-events/turnout/projector/availability"
 	"github.com/turnout-events/turnout/projector/feed"
 	"github.com/turnout-events/turnout/projector/guestlist"
 	"github.com/turnout-events/turnout/projector/listing"
@@ -88,11 +87,11 @@ func (r *Rebuilder) mend(ctx context.Context, alias string, seen *highest) error
 		}
 		r.Deps.Log.InfoContext(ctx, "documents to mend", "count", len(lost))
 		for _, event := range lost {
-			messages, err := r.messagesOf(ctx, event)
+			h, err := r.history(ctx, event)
 			if err != nil {
 				return err
 			}
-			if err := ignoreRejected(r.handler(document.Listings, alias)(ctx, messages)); err != nil {
+			if err := ignoreRejected(r.handler(document.Listings, alias)(ctx, h.messages)); err != nil {
 				return err
 			}
 		}
@@ -130,66 +129,6 @@ func (r *Rebuilder) lost(ctx context.Context, alias string, seen *highest) ([]st
 		ids = ids[n:]
 	}
 	return lost, nil
-}
-
-// messagesOf reads the whole history of one event.
-func (r *Rebuilder) messagesOf(ctx context.Context, event string) ([]*message.Message, error) {
-	partition, err := kafkabus.PartitionOf(r.Deps.Kafka, contract.TopicRegistrations, event)
-	if err != nil {
-		return nil, err
-	}
-	var found []*message.Message
-	err = kafkabus.Replay(ctx, r.Deps.Kafka, contract.TopicRegistrations, func(_ context.Context, messages []*message.Message) error {
-		for _, m := range messages {
-			if m.Metadata[contract.HeaderSubject] == event {
-				found = append(found, m.Copy())
-			}
-		}
-		return nil
-	}, kafkabus.ReplayOptions{Only: []int32{partition}})
-	return found, err
-}
-
-// RebuildEvent writes all that the stores have of one event anew, also where
-// their version is right and their content is not. It gives the number of
-// messages.
-func (r *Rebuilder) RebuildEvent(ctx context.Context, event string) (int, error) {
-	messages, err := r.messagesOf(ctx, event)
-	if err != nil {
-		return 0, err
-	}
-	if len(messages) == 0 {
-		return 0, fmt.Errorf("the log has no event %s", event)
-	}
-	for _, key := range []string{document.KeyAvailability, document.KeyEvent} {
-		if err := r.Deps.Redis.Del(ctx, r.Deps.Redis.Key(key, event)).Err(); err != nil {
-			return 0, err
-		}
-	}
-	trackers := map[string]*feed.Tracker{}
-	for _, group := range []string{listing.Group, availability.Group, document.GuestList, document.Facts} {
-		trackers[group] = feed.NewTracker(r.Deps.Redis, group, r.Deps.Log)
-	}
-	items, _ := feed.Decode(messages)
-	if err := listing.Rewrite(ctx, r.Deps.Elastic, document.Listings, event, items); err != nil {
-		return 0, err
-	}
-	handlers := []kafkabus.Handler{
-		availability.New(r.Deps.Redis, nothing).Handle,
-		r.handler(document.GuestList, document.GuestList), r.handler(document.Facts, document.Facts),
-	}
-	for _, handle := range handlers {
-		for from := 0; from < len(messages); from += r.Config.MaxBatch {
-			batch := messages[from:min(from+r.Config.MaxBatch, len(messages))]
-			if err := ignoreRejected(patient(handle)(ctx, batch)); err != nil {
-				return 0, err
-			}
-		}
-	}
-	for _, t := range trackers {
-		t.Applied(ctx, items)
-	}
-	return len(messages), nil
 }
 
 func ignoreRejected(err error) error {

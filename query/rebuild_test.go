@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -201,6 +202,17 @@ func TestRebuildOneEvent(t *testing.T) {
 		}
 		return nil
 	})
+
+	// A version that no message will reach can't be lowered here: the content is right again, and who asked is told.
+	doc["version"] = 9999
+	_, err = r.elastic.Bulk(ctx, opOf(document.Listings, s.event.ID, 9999, doc))
+	must(t, err)
+	if _, err := builder.RebuildEvent(ctx, s.event.ID); err == nil || !strings.Contains(err.Error(), "turnout rebuild listing") {
+		t.Errorf("a version beyond the log: %v", err)
+	}
+	if got := r.get("/v1/events/"+s.event.ID, asMember...); string(got.body) != string(want.body) {
+		t.Errorf("event is %s, want %s", got.body, want.body)
+	}
 }
 
 // Whoever deletes an index by hand gets it back, while everything runs.

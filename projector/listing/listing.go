@@ -3,8 +3,10 @@
 package listing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -198,29 +200,87 @@ func (p *Projector) merge(ctx context.Context, target string, changes []*change,
 	return again, nil
 }
 
-// Rewrite makes an event's document from nothing but its messages, whatever is
-// stored.
-func Rewrite(ctx context.Context, client *elastic.Client, target, event string, items []feed.Item) error {
-	stored, err := client.MGet(ctx, target, []string{event})
-	if err != nil {
-		return err
+// Rewrite makes an event's document from nothing but its messages where the
+// stored one says something else. stored was read before the last of the items,
+// so what it has of this log they have too; what traffic has made newer since
+// stays. It tells whether stored was right.
+func Rewrite(ctx context.Context, client *elastic.Client, target string, stored elastic.Doc, items []feed.Item) (right bool, err error) {
+	then, err := of(stored.ID, items, stored.Version)
+	if err != nil || then != nil && says(stored, *then) {
+		return err == nil, err
 	}
-	rejects := feed.Rejects{}
-	for _, c := range coalesce(items, rejects) {
+	var last int64
+	for _, it := range items {
+		last = max(last, it.Envelope.Version)
+	}
+	for range 20 { // a hot event is written between our reading and our writing
+		docs, err := client.MGet(ctx, target, []string{stored.ID})
+		if err != nil {
+			return false, err
+		}
+		doc, err := of(stored.ID, items, last)
+		if err != nil || doc == nil {
+			return false, err
+		}
+		if now := docs[0]; now.Version > last && now.Version != stored.Version {
+			if err := keepNewer(doc, now, last); err != nil {
+				return false, err
+			}
+		}
+		// An equal version writes again; a lower one would not.
+		ops := []elastic.Op{{Index: target, ID: stored.ID, Version: max(doc.Version, docs[0].Version), Doc: *doc}}
+		results, err := client.Bulk(ctx, ops)
+		if err != nil {
+			return false, err
+		}
+		rejected, retry := elastic.Sum(results)
+		if results[0].Status != elastic.Conflict {
+			return false, errors.Join(retry, rejected[0])
+		}
+	}
+	return false, nil
+}
+
+// keepNewer takes the halves that are stored of versions beyond the last.
+func keepNewer(doc *document.Listing, stored elastic.Doc, last int64) error {
+	var now document.Listing
+	if json.Unmarshal(stored.Source, &now) != nil {
+		return nil // nothing to keep
+	}
+	if now.SeatsVersion > last && now.SeatsVersion <= stored.Version {
+		doc.SetSeats(now.SeatsVersion, now.Seats)
+	}
+	if now.DetailsVersion > last && now.DetailsVersion <= stored.Version {
+		doc.SetDetails(now.DetailsVersion, now.Event)
+	}
+	return doc.Derive()
+}
+
+// of is the document as the messages have it up to a version; nil if none has.
+func of(event string, items []feed.Item, upTo int64) (*document.Listing, error) {
+	var some []feed.Item
+	for _, it := range items {
+		if it.Envelope.Version <= upTo {
+			some = append(some, it)
+		}
+	}
+	for _, c := range coalesce(some, feed.Rejects{}) { // the rejected are dead letters, here as there
 		doc := document.Listing{EventID: event}
 		doc.SetSeats(c.seatsVersion, c.seats)
 		doc.SetDetails(c.detailsVersion, c.details)
-		if err := doc.Derive(); err != nil {
-			return err
-		}
-		// An equal version writes again; a lower one would not.
-		version := max(doc.Version, stored[0].Version)
-		ops := []elastic.Op{{Index: target, ID: event, Version: version, Doc: doc}}
-		if err := feed.Bulk(ctx, client, ops, rejects.Add); err != nil {
-			return err
-		}
+		return &doc, doc.Derive()
 	}
-	return rejects.Err()
+	return nil, nil
+}
+
+func says(stored elastic.Doc, want document.Listing) bool {
+	var have document.Listing
+	if !stored.Found || json.Unmarshal(stored.Source, &have) != nil {
+		return false
+	}
+	a, errA := json.Marshal(have)
+	b, errB := json.Marshal(want)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 func orMissing(err error) error {
