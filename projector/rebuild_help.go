@@ -81,6 +81,11 @@ func (h *highest) watch(handle kafkabus.Handler) kafkabus.Handler {
 func (r *Rebuilder) mend(ctx context.Context, alias string, seen *highest) error {
 	const rounds = 10
 	for range rounds {
+		// A projector that read before the last write, of the replay or the mending,
+		// may write once more: only what is right after a pause stays right.
+		if err := pause(ctx, settled); err != nil {
+			return err
+		}
 		lost, err := r.lost(ctx, alias, seen)
 		if err != nil || len(lost) == 0 {
 			return err
@@ -94,10 +99,6 @@ func (r *Rebuilder) mend(ctx context.Context, alias string, seen *highest) error
 			if err := ignoreRejected(r.handler(document.Listings, alias)(ctx, h.messages)); err != nil {
 				return err
 			}
-		}
-		// A projector that read before the mending may write once more.
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return err
 		}
 	}
 	return fmt.Errorf("documents of %s do not hold still", alias)
