@@ -76,7 +76,11 @@ func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	return r.fill(ctx, store, index, j)
+	report, err := r.fill(ctx, store, index, j)
+	if err == nil && store == document.Facts {
+		err = feed.EndRefill(ctx, r.Deps.Redis)
+	}
+	return report, err
 }
 
 // Rollback puts the alias back on the index that was before, after filling up
@@ -102,7 +106,11 @@ func (r *Rebuilder) rollback(ctx context.Context, store string, j *journal) (Rep
 	if at < 1 {
 		return Report{}, fmt.Errorf("there is no index before %s", behind[len(behind)-1])
 	}
-	return r.fill(ctx, store, all[at-1], j)
+	report, err := r.fill(ctx, store, all[at-1], j)
+	if err == nil && store == document.Facts { // its places may be of before a refill
+		err = feed.NewEpoch(ctx, r.Deps.Redis)
+	}
+	return report, err
 }
 
 // fill replays into an index, while the projectors write to it too, and swaps.

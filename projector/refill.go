@@ -12,6 +12,7 @@ import (
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/access"
 	"github.com/turnout-events/turnout/projector/availability"
+	"github.com/turnout-events/turnout/projector/feed"
 )
 
 // sentinelEvery is how often Redis is asked whether it still has its data.
@@ -43,6 +44,9 @@ func (r *refill) watch(ctx context.Context) {
 }
 
 func (r *refill) look(ctx context.Context) error {
+	if err := feed.EnsureEpoch(ctx, r.deps.Redis, r.deps.Kafka); err != nil {
+		return fmt.Errorf("epoch of the feed: %w", err)
+	}
 	key := r.deps.Redis.Key(document.KeySentinel)
 	there, err := r.deps.Redis.Exists(ctx, key).Result()
 	if err != nil || there == 1 {

@@ -199,3 +199,53 @@ func TestFeedGivesWhatWasRedriven(t *testing.T) {
 	r.publish(e, contract.Counters{})
 	reads(f, 1, 3, 2, 4)
 }
+
+// A cursor holds for as long as the facts keep their places: over a rebuild, and
+// over a Redis that lost everything, but not over a refill of Kafka, neither over
+// its beginning nor over its end.
+func TestCursorsExpireWithARefill(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx := t.Context()
+	org := newID(t)
+	f := r.follower(org, 100)
+	e := r.event(org, "Refilled twice")
+	r.publish(e, contract.Counters{})
+	ok[map[string]any](t, r.get(f.path, append(atLeast(e.ID, 1), f.member...)...))
+	cursor := func() string {
+		t.Helper()
+		return ok[struct {
+			Next string `json:"next_cursor"`
+		}](t, r.get(f.path, f.member...)).Next
+	}
+	holds := func(when, cursor string, want int) {
+		t.Helper()
+		if got := r.get(f.path+cursor, f.member...); got.status != want {
+			t.Errorf("%s a cursor is answered %d, want %d: %s", when, got.status, want, got.body)
+		}
+	}
+	rebuild := func() {
+		t.Helper()
+		_, err := (&projector.Rebuilder{Config: projectorConfig, Deps: r.deps}).Rebuild(ctx, document.Facts)
+		must(t, err)
+	}
+	before := cursor()
+	must(t, r.redis.Del(ctx, r.redis.Key(document.KeyFeed), r.redis.Key(document.KeyFeedEpoch)).Err())
+	holds("after Redis lost its data", before, http.StatusOK) // 503 until the projector has looked
+	rebuild()
+	holds("after a rebuild", before, http.StatusOK)
+
+	must(t, feed.BeginRefill(ctx, r.redis))
+	holds("after a refill began,", before, http.StatusGone)
+	between := cursor()
+	holds("while a refill goes on", between, http.StatusOK)
+	rebuild()
+	holds("after the refill", before, http.StatusGone)
+	holds("of a refill, after it,", between, http.StatusGone)
+	after := cursor()
+	rebuild()
+	holds("of after a refill, after one more rebuild,", after, http.StatusOK)
+	_, err := (&projector.Rebuilder{Config: projectorConfig, Deps: r.deps}).Rollback(ctx, document.Facts)
+	must(t, err)
+	holds("after going back to facts that may be of before a refill", after, http.StatusGone)
+}

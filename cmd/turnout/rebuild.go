@@ -20,6 +20,7 @@ import (
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/notifier/outcome"
 	"github.com/turnout-events/turnout/projector"
+	"github.com/turnout-events/turnout/projector/feed"
 )
 
 // rebuild fills a read store from the log beside the live one and swaps.
@@ -45,17 +46,11 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		}
 		words = append(words, f.Arg(0))
 	}
-	if *from != "" {
-		if *from != "postgres" || len(words) > 0 || *rollback || *event != "" {
-			f.Usage()
-			return errUsage
-		}
-		return refill(ctx, stdout, stderr)
-	}
 	known := append([]string{"all"}, projector.Rebuildable...)
 	switch {
-	case *event != "" && (len(words) > 0 || *rollback || !id.Valid(*event)),
-		*event == "" && (len(words) != 1 || !slices.Contains(known, words[0])):
+	case *from != "" && (*from != "postgres" || len(words) > 0 || *rollback || *event != ""),
+		*event != "" && (len(words) > 0 || *rollback || !id.Valid(*event)),
+		*from == "" && *event == "" && (len(words) != 1 || !slices.Contains(known, words[0])):
 		f.Usage()
 		return errUsage
 	}
@@ -64,6 +59,9 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	defer s.close()
+	if *from != "" {
+		return refill(ctx, s, stdout, stderr)
+	}
 	deps, err := s.projectorDeps(ctx)
 	if err != nil {
 		return err
@@ -106,19 +104,22 @@ func rebuild(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return nil
 }
 
-// refill takes the log to Kafka once more. Topics are made if they are gone.
-func refill(ctx context.Context, stdout, stderr io.Writer) error {
-	s, err := newSystem(env.ToMap(os.Environ()), stderr)
+// refill takes the log to Kafka once more, and the facts from there: their places
+// in it are what the cursors of /v1/changes say. Topics are made if they are gone.
+func refill(ctx context.Context, s *system, stdout, stderr io.Writer) error {
+	deps, err := s.projectorDeps(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.close()
 	pool, err := s.pool(ctx, "refill", 2)
 	if err != nil {
 		return err
 	}
 	if err := newTopics(s.Kafka, s.log).ensure(ctx); err != nil {
 		return err
+	}
+	if err := feed.BeginRefill(ctx, deps.Redis); err != nil {
+		return fmt.Errorf("cursors of the feed: %w", err)
 	}
 	out, err := kafkabus.NewPublisher(s.Kafka, s.log)
 	if err != nil {
@@ -135,7 +136,14 @@ func refill(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "Kafka has the %d messages of the log again\n", n)
+	_, _ = fmt.Fprintf(stdout, "Kafka has the %d messages of the log again\n", n)
+	p = newRate(stderr, document.Facts)
+	_, err = (&projector.Rebuilder{Config: s.Projector, Deps: deps, Progress: p.show}).Rebuild(ctx, document.Facts)
+	p.end()
+	if err != nil {
+		return fmt.Errorf("the facts are not filled from it, run `turnout rebuild facts`: %w", err)
+	}
+	_, err = fmt.Fprintln(stdout, "The facts are filled from it; cursors of /v1/changes from before are answered 410")
 	return err
 }
 

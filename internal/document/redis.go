@@ -17,11 +17,12 @@ const (
 	KeyEvent        = "event"   // hash of an event: FieldVersion and FieldBody, a copy for when the search engine is away
 	KeySlug         = "slug"    // string: the event of a slug
 	KeySentinel     = "sentinel"
-	KeyFeed         = "feed"     // hash: partition of the registrations → offset up to which the facts may be read in order
-	KeyRebuild      = "rebuild"  // string of a store: how far its last rebuild is
-	KeyNext         = "next"     // before another key: what a rebuild fills beside it
-	KeyPrevious     = "previous" // before another key: what a rebuild replaced; alone: when that was; expires
-	KeyFilling      = "filling"  // of a store: somebody rebuilds it; expires
+	KeyFeed         = "feed"       // hash: partition of the registrations → offset up to which the facts may be read in order
+	KeyFeedEpoch    = "feed-epoch" // string: which places the facts have; a cursor of another epoch has expired
+	KeyRebuild      = "rebuild"    // string of a store: how far its last rebuild is
+	KeyNext         = "next"       // before another key: what a rebuild fills beside it
+	KeyPrevious     = "previous"   // before another key: what a rebuild replaced; alone: when that was; expires
+	KeyFilling      = "filling"    // of a store: somebody rebuilds it; expires
 	// ChannelAvailability is the pub/sub channel on which the projector's script
 	// publishes each change, as Availability in JSON.
 	ChannelAvailability = "avail"

@@ -47,6 +47,10 @@ func (o *order) begin(ctx context.Context, read map[int32]span) {
 	first := map[int32]int64{}
 	o.mu.Lock()
 	for partition, s := range read {
+		if s.first == 0 { // again: the topic was lost and made anew, and the old marks with it
+			delete(o.upTo, partition)
+			delete(o.sure, partition)
+		}
 		if _, known := o.upTo[partition]; !known {
 			first[partition] = s.first - 1
 		}

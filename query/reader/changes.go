@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
@@ -26,6 +29,7 @@ type place struct {
 }
 
 type feedCursor struct {
+	Epoch  string           `json:"e"`
 	Query  string           `json:"q"`
 	Places map[string]place `json:"p"` // by partition
 }
@@ -43,14 +47,21 @@ func (s *Stores) Changes(ctx context.Context, organizations []string, after stri
 		if at, err = decodeFeed(after, query); err != nil {
 			return nil, "", err
 		}
+	}
+	// Before the facts are read: should a refill begin meanwhile, the new cursor is of before it.
+	epoch, tooEarly, err := s.feedState(ctx, time.Now())
+	if err != nil {
+		return nil, "", err
+	}
+	if after != "" {
+		if at.Epoch != epoch {
+			return nil, "", ErrCursorExpired
+		}
 		if err := s.stillThere(ctx, at.Places); err != nil {
 			return nil, "", err
 		}
 	}
-	tooEarly, err := s.tooEarly(ctx, time.Now())
-	if err != nil {
-		return nil, "", err
-	}
+	at.Epoch = epoch
 	r, err := run(s.search, func() (elastic.SearchResult, error) {
 		return s.Elastic.Search(ctx, document.Facts, object{
 			"size": limit, "track_total_hits": false,
@@ -105,16 +116,24 @@ func behind(places map[string]place) object {
 	return object{"bool": object{"should": should, "minimum_should_match": 1}}
 }
 
-// tooEarly matches what may be visible before something of a lower place is: in
+// feedState is the feed's epoch, and what matches facts that may be visible before something of a lower place is: in
 // a partition what lies beyond its mark, of the late facts the youngest. A
 // partition without a mark has had no message since marks are kept, or Redis lost
 // it: nothing is known against it.
-func (s *Stores) tooEarly(ctx context.Context, now time.Time) ([]any, error) {
+func (s *Stores) feedState(ctx context.Context, now time.Time) (string, []any, error) {
+	var epoch string
 	marks, err := run(s.seats, func() (map[string]string, error) {
-		return s.Redis.HGetAll(ctx, s.Redis.Key(document.KeyFeed)).Result()
+		pipe := s.Redis.TxPipeline()
+		of, marks := pipe.Get(ctx, s.Redis.Key(document.KeyFeedEpoch)), pipe.HGetAll(ctx, s.Redis.Key(document.KeyFeed))
+		_, err := pipe.Exec(ctx)
+		epoch = of.Val()
+		return marks.Val(), err
 	})
+	if errors.Is(err, redis.Nil) { // no epoch: a projector sets it within seconds
+		return "", nil, ErrSearchAway.Because(err)
+	}
 	if err != nil {
-		return nil, searched("read the marks of the feed", err)
+		return "", nil, searched("read the marks of the feed", err)
 	}
 	beyond := func(partition string, offset int64) object {
 		return object{"bool": object{"filter": []any{term("partition", partition), object{"range": object{"offset": object{"gt": offset}}}}}}
@@ -123,11 +142,11 @@ func (s *Stores) tooEarly(ctx context.Context, now time.Time) ([]any, error) {
 	for partition, mark := range marks {
 		offset, err := strconv.ParseInt(mark, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("mark of partition %s: %w", partition, err)
+			return "", nil, fmt.Errorf("mark of partition %s: %w", partition, err)
 		}
 		out = append(out, beyond(partition, offset))
 	}
-	return out, nil
+	return epoch, out, nil
 }
 
 var lateLane = strconv.Itoa(int(document.LateLane))
