@@ -77,10 +77,24 @@ func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Repo
 		return Report{}, err
 	}
 	report, err := r.fill(ctx, store, index, j)
-	if err == nil && store == document.Facts {
+	if err != nil { // nobody would erase anything in it
+		return report, errors.Join(err, r.discard(ctx, store, index))
+	}
+	if store == document.Facts {
 		err = feed.EndRefill(ctx, r.Deps.Redis)
 	}
 	return report, err
+}
+
+// discard deletes an index that was not put behind the alias.
+func (r *Rebuilder) discard(ctx context.Context, store, index string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	behind, err := r.Deps.Elastic.Behind(ctx, store)
+	if err != nil || slices.Contains(behind, index) {
+		return err
+	}
+	return r.Deps.Elastic.DeleteIndex(ctx, index)
 }
 
 // Rollback puts the alias back on the index that was before, after filling up
@@ -164,6 +178,11 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 			return report, err
 		}
 		if report.Compared, err = compare(ctx, es, store, next); err != nil {
+			return report, err
+		}
+	}
+	if store == document.GuestList && len(live) > 0 { // erasing goes on in it
+		if _, err := es.SwapAlias(ctx, feed.Kept(store), live[len(live)-1]); err != nil {
 			return report, err
 		}
 	}

@@ -272,3 +272,53 @@ func TestOneRebuildAtATime(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+// Who is erased after a rebuild is erased in the index that is kept to go back
+// to as well, and stays erased after going back.
+func TestARebuildKeepsNobodyWhoIsErased(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx := t.Context()
+	org, owner := newID(t), newID(t)
+	r.organization(org, contract.Member{AccountID: owner, Role: contract.RoleOwner})
+	e := r.event(org, "Private")
+	r.publish(e, contract.Counters{})
+	var guests []contract.RSVP
+	for _, name := range []string{"Ada", "Grace"} {
+		g := contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, OrganizationID: org, Status: contract.StatusConfirmed, PartySize: 1}
+		r.answer(contract.RSVPConfirmedV1, g, contract.Personal{Name: name, Email: name + "@example.org"}, contract.Counters{Going: 1})
+		guests = append(guests, g)
+	}
+	list := func(v int64) string {
+		t.Helper()
+		return string(r.get("/v1/events/"+e.ID+"/guests", append(atLeast(e.ID, v), "Authorization", "Bearer account:"+owner)...).body)
+	}
+	if got := list(3); !strings.Contains(got, "Ada") {
+		t.Fatal(got)
+	}
+	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
+	report, err := builder.Rebuild(ctx, document.GuestList)
+	must(t, err)
+	if len(report.Previous) != 1 {
+		t.Fatalf("%+v", report)
+	}
+	erased := guests[0]
+	r.keys.mu.Lock()
+	r.keys.gone[erased.ID] = true
+	r.keys.mu.Unlock()
+	erased.Erased = true
+	v := r.answer(contract.RSVPErasedV1, erased, contract.Personal{}, contract.Counters{Going: 2})
+	check := func(where, got string) {
+		t.Helper()
+		if strings.Contains(strings.ToLower(got), "ada") || !strings.Contains(got, document.ErasedName) || !strings.Contains(got, "Grace") {
+			t.Errorf("%s: %s", where, got)
+		}
+	}
+	check("the live index", list(v))
+	docs, err := r.elastic.MGet(ctx, report.Previous[0], []string{guests[0].ID, guests[1].ID})
+	must(t, err)
+	check("the kept index", string(docs[0].Source)+string(docs[1].Source))
+	_, err = builder.Rollback(ctx, document.GuestList)
+	must(t, err)
+	check("after going back", list(v))
+}

@@ -15,6 +15,14 @@ const nextSuffix = "-next"
 // Next is the alias of the index that a rebuild fills beside the live one.
 func Next(alias string) string { return alias + nextSuffix }
 
+// keptSuffix after an alias names the index that a rebuild has replaced and keeps.
+const keptSuffix = "-kept"
+
+// Kept is the alias of the index that is there to go back to. It is put on it
+// before the live alias leaves it: who writes to the live one first and to this
+// one then misses neither.
+func Kept(alias string) string { return alias + keptSuffix }
+
 // TargetsFresh is how often projectors look for an index that is being
 // rebuilt. A rebuild waits longer than this before it starts to replay.
 const TargetsFresh = time.Second

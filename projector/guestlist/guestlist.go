@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -83,11 +85,35 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		}
 		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) })
 	})
+	if err == nil {
+		err = p.eraseKept(ctx, guests)
+	}
 	if err != nil {
 		return err
 	}
 	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()
+}
+
+// eraseKept takes the erased out of the index that a rebuild keeps to go back to,
+// which nothing else is written to.
+func (p *Projector) eraseKept(ctx context.Context, guests []document.Guest) error {
+	var ops []elastic.Op
+	for _, g := range guests {
+		if g.Erased {
+			ops = append(ops, elastic.Op{Index: feed.Kept(document.GuestList), ID: g.RSVPID, Version: g.Version, Doc: g})
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	results, err := p.elastic.Bulk(ctx, ops)
+	if err != nil {
+		return err
+	}
+	results = slices.DeleteFunc(results, func(r elastic.Result) bool { return r.HTTP == http.StatusNotFound }) // nothing is kept
+	_, retry := elastic.Sum(results)
+	return retry
 }
 
 // open decrypts the answers. What cannot be opened for good gets a placeholder.
