@@ -26,12 +26,14 @@ func TestLimitsHoldWithoutRedis(t *testing.T) {
 	})
 	auth := r.signUp("owner@example.org")
 	eventID := r.published(auth, r.organization(auth), nil)
+	quickest := time.Hour // of three: any may meet a busy machine
 	for _, name := range []string{"a", "b", "c"} {
 		began := time.Now()
 		r.answer(eventID, name, 1).want(http.StatusCreated)
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("an answer took %s: it waited for Redis", took)
-		}
+		quickest = min(quickest, time.Since(began))
+	}
+	if quickest > time.Second {
+		t.Errorf("an answer took %s: it waited for Redis", quickest)
 	}
 	refused := r.answer(eventID, "d", 1).want(http.StatusTooManyRequests, "rate-limited")
 	if refused.header.Get("Retry-After") == "" || refused.text("policy") != "rsvp-client" {
