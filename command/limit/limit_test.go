@@ -132,15 +132,19 @@ func TestLimitsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	l := shared(t, "redis://127.0.0.1:1/0", "away")
 	p, now := policy(5), time.Now().Truncate(time.Minute)
+	slow := 0 // a few may meet a busy machine; who waited for Redis would do so each time
 	for i := range 20 {
 		began := time.Now()
 		d := l.Take(p, "a", now)
 		if d.Allowed != (i < 5) {
 			t.Fatalf("request %d: %+v", i, d)
 		}
-		if took := time.Since(began); took > 100*time.Millisecond {
-			t.Fatalf("a decision took %s: it waited for Redis", took)
+		if time.Since(began) > 100*time.Millisecond {
+			slow++
 		}
+	}
+	if slow > 5 {
+		t.Errorf("%d of 20 decisions took long: they waited for Redis", slow)
 	}
 }
 
