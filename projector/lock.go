@@ -67,8 +67,12 @@ func (r *Rebuilder) alone(ctx context.Context, store string, f func(context.Cont
 		}
 	}()
 	err := f(filling)
-	if lost := context.Cause(filling); err != nil && errors.Is(lost, ErrFilling) {
-		return lost
+	if err != nil && overtaken(filling) {
+		return ErrFilling
 	}
 	return err
 }
+
+// overtaken tells that the lock was lost: what stands beside the live store by
+// now is another's, and not to be cleared away.
+func overtaken(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrFilling) }

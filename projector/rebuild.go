@@ -137,6 +137,9 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 		return report, err
 	}
 	defer func() { // also after a failure: else the projectors write twice for ever
+		if overtaken(ctx) {
+			return
+		}
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		if err := es.DropAlias(closing, next); err != nil {

@@ -28,7 +28,7 @@ func (r *Rebuilder) rebuildKeys(ctx context.Context, j *journal) (report Report,
 		return report, err
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && !overtaken(ctx) {
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			err = errors.Join(err, g.drop(closing, besideLive))
