@@ -133,8 +133,11 @@ func (w *world) isOver(events, rated []string) {
 		var got struct {
 			NoShowRate *float64 `json:"no_show_rate"`
 		}
-		w.want(200, "GET", "/v1/organizations/"+w.org+"/analytics/overview", nil).decode(w.t, &got)
-		if got.NoShowRate == nil {
+		a, err := w.call("GET", "/v1/organizations/"+w.org+"/analytics/overview", nil)
+		if err != nil || a.Status != 200 {
+			return fmt.Errorf("%d %s, %v", a.Status, a.Body, err)
+		}
+		if a.decode(w.t, &got); got.NoShowRate == nil {
 			return errors.New("the events are not over")
 		}
 		return nil
