@@ -40,18 +40,25 @@ return 1`)
 type Projector struct {
 	redis   *redisconn.Conn
 	applied func(context.Context, []feed.Item)
-	prefix  []string // of keys
-	channel string   // "" tells nobody
+	prefix  []string // of keys that nobody reads yet; none for the live ones
 }
 
 // New takes the connection and who is told what was applied.
 func New(redis *redisconn.Conn, applied func(context.Context, []feed.Item)) *Projector {
-	return &Projector{redis: redis, applied: applied, channel: redis.Channel(document.ChannelAvailability)}
+	return &Projector{redis: redis, applied: applied}
 }
 
 // Beside writes behind a prefix what nobody reads yet.
 func Beside(redis *redisconn.Conn, prefix string) *Projector {
 	return &Projector{redis: redis, applied: func(context.Context, []feed.Item) {}, prefix: []string{prefix}}
+}
+
+// channel is who hears of new seats; "" is nobody.
+func (p *Projector) channel() string {
+	if len(p.prefix) > 0 {
+		return ""
+	}
+	return p.redis.Channel(document.ChannelAvailability)
 }
 
 func (p *Projector) key(parts ...string) string {
@@ -124,7 +131,7 @@ func (p *Projector) write(ctx context.Context, byEvent map[string]*latest) error
 		}
 		seats = append(seats, redisconn.Call{
 			Keys: []string{p.key(document.KeyAvailability, id)},
-			Args: []any{l.seats.Version, body, p.channel},
+			Args: []any{l.seats.Version, body, p.channel()},
 		})
 		if l.event != nil {
 			events = append(events, redisconn.Call{
