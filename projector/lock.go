@@ -29,6 +29,17 @@ var dropLock = redisconn.NewScript("drop-lock", `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1`)
 
+// recorded runs f alone and keeps what it did for operators to see.
+func (r *Rebuilder) recorded(ctx context.Context, store string, f func(context.Context, string, *journal) (Report, error)) (report Report, err error) {
+	err = r.alone(ctx, store, func(ctx context.Context) error {
+		j := r.journal(store)
+		report, err = f(ctx, store, j)
+		j.end(ctx, report, err)
+		return err
+	})
+	return report, err
+}
+
 // alone runs f while nobody else fills the store. f's context ends if the lock
 // is lost to another.
 func (r *Rebuilder) alone(ctx context.Context, store string, f func(context.Context) error) error {

@@ -53,17 +53,6 @@ func (r *Rebuilder) Rebuild(ctx context.Context, store string) (Report, error) {
 	return r.recorded(ctx, store, r.rebuild)
 }
 
-// recorded runs f alone and keeps what it did for operators to see.
-func (r *Rebuilder) recorded(ctx context.Context, store string, f func(context.Context, string, *journal) (Report, error)) (report Report, err error) {
-	err = r.alone(ctx, store, func(ctx context.Context) error {
-		j := r.journal(store)
-		report, err = f(ctx, store, j)
-		j.end(ctx, report, err)
-		return err
-	})
-	return report, err
-}
-
 func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Report, error) {
 	if store == availability.Group {
 		return r.rebuildKeys(ctx, j)
@@ -84,17 +73,6 @@ func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Repo
 		err = feed.EndRefill(ctx, r.Deps.Redis)
 	}
 	return report, err
-}
-
-// discard deletes an index that was not put behind the alias.
-func (r *Rebuilder) discard(ctx context.Context, store, index string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	behind, err := r.Deps.Elastic.Behind(ctx, store)
-	if err != nil || slices.Contains(behind, index) {
-		return err
-	}
-	return r.Deps.Elastic.DeleteIndex(ctx, index)
 }
 
 // Rollback puts the alias back on the index that was before, after filling up

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,6 +131,17 @@ func (r *Rebuilder) lost(ctx context.Context, alias string, seen *highest) ([]st
 		ids = ids[n:]
 	}
 	return lost, nil
+}
+
+// discard deletes an index that was not put behind the alias.
+func (r *Rebuilder) discard(ctx context.Context, store, index string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	behind, err := r.Deps.Elastic.Behind(ctx, store)
+	if err != nil || slices.Contains(behind, index) {
+		return err
+	}
+	return r.Deps.Elastic.DeleteIndex(ctx, index)
 }
 
 func ignoreRejected(err error) error {
