@@ -87,3 +87,15 @@ func (r *Rebuilder) alone(ctx context.Context, store string, f func(context.Cont
 // overtaken tells that the lock was lost: what stands beside the live store by
 // now is another's, and not to be cleared away.
 func overtaken(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrFilling) }
+
+// pause waits; the error is ctx's.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -319,15 +319,3 @@ func (c *Comparison) page(hits []elastic.Hit, docs []elastic.Doc) {
 		}
 	}
 }
-
-// pause waits; the error is ctx's.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

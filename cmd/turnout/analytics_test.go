@@ -134,8 +134,11 @@ func (w *world) isOver(events, rated []string) {
 			NoShowRate *float64 `json:"no_show_rate"`
 		}
 		a, err := w.call("GET", "/v1/organizations/"+w.org+"/analytics/overview", nil)
-		if err != nil || a.Status != 200 {
-			return fmt.Errorf("%d %s, %v", a.Status, a.Body, err)
+		if err != nil {
+			return err
+		}
+		if a.Status != 200 {
+			return fmt.Errorf("%d %s", a.Status, a.Body)
 		}
 		if a.decode(w.t, &got); got.NoShowRate == nil {
 			return errors.New("the events are not over")

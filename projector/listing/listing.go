@@ -245,7 +245,7 @@ func Rewrite(ctx context.Context, client *elastic.Client, target string, stored 
 func keepNewer(doc *document.Listing, stored elastic.Doc, last int64) error {
 	var now document.Listing
 	if json.Unmarshal(stored.Source, &now) != nil {
-		return nil // nothing to keep
+		now = document.Listing{} // nothing to keep
 	}
 	if now.SeatsVersion > last && now.SeatsVersion <= stored.Version {
 		doc.SetSeats(now.SeatsVersion, now.Seats)
