@@ -34,10 +34,14 @@ func (r *Rebuilder) rebuildKeys(ctx context.Context, j *journal) (report Report,
 			err = errors.Join(err, g.drop(closing, besideLive))
 		}
 	}()
-	var read, rejected atomic.Int64
+	var read, rejected, most atomic.Int64
 	follow := func(topic string) *follower {
 		return &follower{deps: r.Deps, topic: topic, batch: r.Config.MaxBatch, progress: func(done, total int64, reasons map[int]error) {
 			rejected.Add(int64(len(reasons)))
+			if total < most.Load() {
+				return // a smaller topic, or what has come since: the last of the way looks like no beginning
+			}
+			most.Store(total)
 			j.progress(ctx, done, total)
 			if r.Progress != nil {
 				r.Progress(done, total)
