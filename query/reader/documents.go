@@ -20,8 +20,8 @@ const (
 	documentKept = time.Minute
 )
 
-// documents remembers what listing documents say, by their revision, so that Elasticsearch only has to find them:
-// unpacking and filtering a page of them is nearly half of what a search costs there. Safe for concurrent use.
+// documents remembers what listing documents say, by their revision, so that Elasticsearch only has to find them
+// (docs/adr/0013). Safe for concurrent use.
 type documents struct {
 	mu    sync.RWMutex
 	byID  map[string]known
