@@ -88,3 +88,36 @@ func TestOneStoreAway(t *testing.T) {
 		healthy()
 	}
 }
+
+// A Redis that takes connections and never speaks costs a request no more than
+// it can spare: seats come from the listing, also for whoever has to connect.
+func TestSeatsWhileNewConnectionsHang(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	var ids []string
+	for range 4 {
+		e := r.event(newID(t), "Silent", func(e *contract.Event) { e.Capacity = n(9) })
+		r.publish(e, contract.Counters{Capacity: n(9), Going: 4})
+		testkit.Eventually(t, 10*time.Second, 50*time.Millisecond, func() error {
+			if got := r.getOnce("/v1/events/" + e.ID); got.status != http.StatusOK {
+				return errorf("%d %s", got.status, got.body)
+			}
+			return nil
+		})
+		ids = append(ids, e.ID)
+	}
+	r.redisCable.Cut() // nobody has a connection
+	r.redisCable.Hang()
+	quickest := time.Hour // of a few: the machine is busy with other tests
+	for _, id := range ids {
+		began := time.Now()
+		got := r.getOnce("/v1/events/" + id + "/availability")
+		if got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "seats" {
+			t.Errorf("%d %q %s", got.status, got.header.Get("Turnout-Degraded"), got.body)
+		}
+		quickest = min(quickest, time.Since(began))
+	}
+	if quickest > 1200*time.Millisecond {
+		t.Errorf("none of %d took less than %s", len(ids), quickest)
+	}
+}

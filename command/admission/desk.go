@@ -29,8 +29,8 @@ type Config struct {
 	// QueuePerEvent and Queue bound how many commands wait, at one event and in the process; beyond them: overloaded.
 	QueuePerEvent int `env:"TURNOUT_COMMAND_QUEUE_PER_EVENT" envDefault:"4096"`
 	Queue         int `env:"TURNOUT_COMMAND_QUEUE" envDefault:"16384"`
-	// AnswerWithin is how long a caller waits for its answer at the most.
-	AnswerWithin time.Duration `env:"TURNOUT_COMMAND_ANSWER_WITHIN" envDefault:"2s"`
+	// AnswerWithin is how long a caller waits for its answer at the most: with the rest of a request, 2 s.
+	AnswerWithin time.Duration `env:"TURNOUT_COMMAND_ANSWER_WITHIN" envDefault:"1800ms"`
 	// DecideWithin bounds one transaction, its wait for the lock included.
 	DecideWithin time.Duration `env:"TURNOUT_COMMAND_DECIDE_WITHIN" envDefault:"5s"`
 	// SweepEvery is how often the desk looks for offers and pending answers that ran out.
@@ -42,7 +42,7 @@ type Config struct {
 // DefaultConfig has the defaults of the environment.
 func DefaultConfig() Config {
 	return Config{
-		MaxBatch: 512, QueuePerEvent: 4096, Queue: 16384, AnswerWithin: 2 * time.Second, DecideWithin: 5 * time.Second,
+		MaxBatch: 512, QueuePerEvent: 4096, Queue: 16384, AnswerWithin: 1800 * time.Millisecond, DecideWithin: 5 * time.Second,
 		SweepEvery: time.Second, KeepAnswers: 24 * time.Hour,
 	}
 }

@@ -151,8 +151,9 @@ func (a *API) OpsRoutes(e *gin.Engine) {
 }
 
 const (
-	// answerBound is how long a client waits for an answer, whatever is away.
-	answerBound = 2 * time.Second
+	// answerBound is how long a client waits for an answer, whatever is away:
+	// with the way there and back, 2 s.
+	answerBound = 1800 * time.Millisecond
 	// longBound is for what takes its time: hashing passwords, pictures, whole
 	// histories, many events or guests at once.
 	longBound = 15 * time.Second

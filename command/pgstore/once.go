@@ -35,8 +35,8 @@ var (
 	ErrKeyRunning = fault.New(fault.Conflict, "idempotency-key-in-use", "A request with this key is still running")
 )
 
-// repeatWait is how long a repeat waits for the first request of its key: with the rest of a request, 2 s.
-const repeatWait = 1800 * time.Millisecond
+// repeatWait is how long a repeat waits for the first request of its key, within what a request may take.
+const repeatWait = 1600 * time.Millisecond
 
 // once runs do in one transaction and keeps its answer there too, so that a
 // crash keeps both or neither. Requests with the same key run one after the

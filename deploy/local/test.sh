@@ -33,4 +33,12 @@ rm -f "$log"
 
 say "test"
 # -count=1: a cached pass says nothing about engines that run now.
-go test -race -count=1 -timeout 14m ./...
+log=$(mktemp)
+if ! go test -race -count=1 -timeout 14m ./... | tee "$log"; then
+  # A failed test comes with everything its roles logged: what it said itself stands at the end once more.
+  say "failed"
+  grep -E '^[[:space:]]*--- FAIL|^[[:space:]]+[a-z_]+\.go:[0-9]+: |^panic: |^WARNING: DATA RACE|^FAIL' "$log" | cut -c1-600 | tail -n 100
+  rm -f "$log"
+  exit 1
+fi
+rm -f "$log"

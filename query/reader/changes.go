@@ -122,7 +122,7 @@ func behind(places map[string]place) object {
 // it: nothing is known against it.
 func (s *Stores) feedState(ctx context.Context, now time.Time) (string, []any, error) {
 	var epoch string
-	marks, err := run(s.seats, func() (map[string]string, error) {
+	marks, err := askRedis(ctx, s, func(ctx context.Context) (map[string]string, error) {
 		pipe := s.Redis.TxPipeline()
 		of, marks := pipe.Get(ctx, s.Redis.Key(document.KeyFeedEpoch)), pipe.HGetAll(ctx, s.Redis.Key(document.KeyFeed))
 		_, err := pipe.Exec(ctx)

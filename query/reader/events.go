@@ -53,7 +53,7 @@ func (s *Stores) EventByRef(ctx context.Context, ref string) (Event, error) {
 
 // idOfSlug asks Redis, which has a slug before any search shows it.
 func (s *Stores) idOfSlug(ctx context.Context, slug string) (string, error) {
-	eventID, err := run(s.seats, func() (string, error) {
+	eventID, err := askRedis(ctx, s, func(ctx context.Context) (string, error) {
 		return s.Redis.Get(ctx, s.Redis.Key(document.KeySlug, slug)).Result()
 	})
 	if err == nil {
@@ -95,7 +95,7 @@ func (s *Stores) eventFromRedis(ctx context.Context, eventID string, cause error
 		event, seats string
 		filled       bool
 	}
-	got, err := run(s.seats, func() (copied, error) {
+	got, err := askRedis(ctx, s, func(ctx context.Context) (copied, error) {
 		pipe := s.Redis.Pipeline()
 		event := pipe.HGet(ctx, s.Redis.Key(document.KeyEvent, eventID), document.FieldBody)
 		seats := pipe.HGet(ctx, s.Redis.Key(document.KeyAvailability, eventID), document.FieldBody)
@@ -184,7 +184,7 @@ func (s *Stores) Visible(ctx context.Context, index string, least Least) error {
 // documents carry the version themselves; the others have marks.
 func (s *Stores) reached(ctx context.Context, index string, least Least) (bool, error) {
 	if index == document.GuestList || index == document.Facts {
-		mark, err := run(s.seats, func() (int64, error) {
+		mark, err := askRedis(ctx, s, func(ctx context.Context) (int64, error) {
 			return s.Redis.HGet(ctx, s.Redis.Key(document.KeyApplied, least.Subject), index).Int64()
 		})
 		if err == nil && mark >= least.Version {

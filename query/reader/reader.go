@@ -33,8 +33,8 @@ const (
 	DegradedSeats  = "seats"  // Redis is away or empty: seats as the listing has them
 )
 
-// Patience is how long a read waits for its store to come as far as asked.
-const Patience = 2 * time.Second
+// Patience is how long a read waits for its store to come as far as asked: with the rest of a request, 2 s.
+const Patience = 1800 * time.Millisecond
 
 // Stores are both read stores, each behind a circuit breaker. Safe for
 // concurrent use.
@@ -110,6 +110,18 @@ func run[T any](b *gobreaker.CircuitBreaker[any], f func() (T, error)) (T, error
 		return zero, errors.Join(errAway, err)
 	}
 }
+
+// askRedis runs f behind the breaker of Redis, and gives up while there is
+// time to ask Elasticsearch: whoever probes a Redis that hangs would otherwise
+// spend the whole request on new connections.
+func askRedis[T any](ctx context.Context, s *Stores, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisWithin)
+	defer cancel()
+	return run(s.seats, func() (T, error) { return f(ctx) })
+}
+
+// redisWithin is a slow answer of Redis (redisconn.Config.Timeout), asked twice.
+const redisWithin = 700 * time.Millisecond
 
 // searched is what a failed search is: without its index, which the projector
 // makes at its start, the store is as good as away.

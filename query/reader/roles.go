@@ -16,7 +16,7 @@ import (
 // Role gives an account's role in an organization, "" for none. Redis answers;
 // Elasticsearch does while Redis is away, empty or being filled.
 func (s *Stores) Role(ctx context.Context, org, account string) (string, error) {
-	fields, err := run(s.seats, func() ([]any, error) {
+	fields, err := askRedis(ctx, s, func(ctx context.Context) ([]any, error) {
 		pipe := s.Redis.Pipeline()
 		fields := pipe.HMGet(ctx, s.Redis.Key(document.KeyRoles, org), document.FieldVersion, account)
 		filled := pipe.Exists(ctx, s.Redis.Key(document.KeySentinel))

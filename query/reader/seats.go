@@ -30,7 +30,7 @@ type Owner struct {
 // Seats reads Redis; a miss, or Redis being away or not filled, is answered from
 // the listing and marked.
 func (s *Stores) Seats(ctx context.Context, eventID string) (Seats, error) {
-	got, err := run(s.seats, func() (Seats, error) {
+	got, err := askRedis(ctx, s, func(ctx context.Context) (Seats, error) {
 		pipe := s.Redis.Pipeline()
 		seats := pipe.HMGet(ctx, s.Redis.Key(document.KeyAvailability, eventID), document.FieldVersion, document.FieldBody)
 		event := pipe.HGet(ctx, s.Redis.Key(document.KeyEvent, eventID), document.FieldBody)
