@@ -1,19 +1,14 @@
 package projector
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
-	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/analytics"
 	"github.com/turnout-events/turnout/projector/availability"
@@ -229,93 +224,4 @@ func (r *Rebuilder) forget(ctx context.Context, store string, keep []string) err
 		}
 	}
 	return nil
-}
-
-// Comparison is the new index against the live one. Traffic goes on meanwhile,
-// so documents are compared one by one where both have the same version.
-type Comparison struct {
-	Live     int64    `json:"live"`
-	New      int64    `json:"new"`
-	Same     int64    `json:"same"`
-	Newer    int64    `json:"newer"`   // newer in the new index
-	Older    int64    `json:"older"`   // newer in the live one
-	Missing  int64    `json:"missing"` // not in the new one
-	Differ   int64    `json:"differ"`  // same version, other content
-	Examples []string `json:"examples,omitempty"`
-}
-
-const (
-	comparePage  = 500
-	comparePages = 3 // looked up at a time
-	maxExamples  = 20
-)
-
-func compare(ctx context.Context, es *elastic.Client, live, next string) (Comparison, error) {
-	var c Comparison
-	var err error
-	if c.Live, err = es.Count(ctx, live, nil); err != nil {
-		return c, err
-	}
-	if c.New, err = es.Count(ctx, next, nil); err != nil {
-		return c, err
-	}
-	var page []elastic.Hit
-	pages, paging := errgroup.WithContext(ctx) // one is read while others are looked up
-	pages.SetLimit(comparePages)
-	var mu sync.Mutex
-	flush := func() {
-		hits := page
-		page = nil
-		pages.Go(func() error {
-			docs, err := lookUp(paging, es, next, hits)
-			if err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				c.page(hits, docs)
-			}
-			return err
-		})
-	}
-	err = es.Each(paging, live, nil, comparePage, func(h elastic.Hit) error {
-		if page = append(page, h); len(page) == comparePage {
-			flush()
-		}
-		return nil
-	})
-	flush()
-	if e := pages.Wait(); e != nil { // what ended the reading, if it ended early
-		err = e
-	}
-	return c, err
-}
-
-func lookUp(ctx context.Context, es *elastic.Client, index string, hits []elastic.Hit) ([]elastic.Doc, error) {
-	ids := make([]string, len(hits))
-	for i, h := range hits {
-		ids[i] = h.ID
-	}
-	return es.MGet(ctx, index, ids)
-}
-
-func (c *Comparison) page(hits []elastic.Hit, docs []elastic.Doc) {
-	for i, d := range docs {
-		here, there := versionOf(hits[i].Source), versionOf(d.Source)
-		switch {
-		case !d.Found:
-			c.Missing++
-		case there > here:
-			c.Newer++
-			continue
-		case there < here:
-			c.Older++
-		case !bytes.Equal(d.Source, hits[i].Source):
-			c.Differ++
-		default:
-			c.Same++
-			continue
-		}
-		if len(c.Examples) < maxExamples {
-			c.Examples = append(c.Examples, fmt.Sprintf("%s: version %d live, %d new", hits[i].ID, here, there))
-		}
-	}
 }

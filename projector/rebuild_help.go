@@ -22,16 +22,6 @@ import (
 	"github.com/turnout-events/turnout/projector/outcomes"
 )
 
-func versionOf(source json.RawMessage) int64 {
-	var v struct {
-		Version int64 `json:"version"`
-	}
-	if json.Unmarshal(source, &v) != nil {
-		return -1
-	}
-	return v.Version
-}
-
 // patient tries a batch again while its store is away: a rebuild of an hour
 // must not end with a hiccup. After five minutes it is no hiccup.
 func patient(handle kafkabus.Handler) kafkabus.Handler {

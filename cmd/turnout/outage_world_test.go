@@ -39,11 +39,14 @@ func begin(w *world) *outage {
 	return o
 }
 
-// soon is want, which also looks at the clock.
+// soon asks once, and looks at the clock.
 func (o *outage) soon(status int, method, path string, body any, headers ...string) answer {
 	o.t.Helper()
 	began := time.Now()
-	a := o.want(status, method, path, body, headers...)
+	a, err := o.call(method, path, body, headers...)
+	if err != nil || a.Status != status {
+		o.t.Fatalf("%s %s: got %d, want %d: %s (%v)", method, path, a.Status, status, a.Body, err)
+	}
 	if took := time.Since(began); took > patience {
 		o.t.Errorf("%s %s took %s", method, path, took)
 	}

@@ -154,8 +154,8 @@ func printReport(w io.Writer, r projector.Report) error {
 	if r.Index == "" { // Redis, where keys keep their names
 		what, now = "keys", ""
 	}
-	_, _ = fmt.Fprintf(w, "  live %d %s, new %d: %d the same, %d newer, %d older, %d missing, %d differ\n",
-		c.Live, what, c.New, c.Same, c.Newer, c.Older, c.Missing, c.Differ)
+	_, _ = fmt.Fprintf(w, "  live %d %s, new %d: %d the same, %d newer, %d older, %d missing, %d extra, %d differ\n",
+		c.Live, what, c.New, c.Same, c.Newer, c.Older, c.Missing, c.Extra, c.Differ)
 	for _, e := range c.Examples {
 		_, _ = fmt.Fprintf(w, "    %s\n", e)
 	}

@@ -26,7 +26,7 @@ func TestRebuildOnTheCommandLine(t *testing.T) {
 				t.Errorf("%v says nothing of %s: %s", args, store, said)
 			}
 		}
-		if strings.Count(said, "0 older, 0 missing, 0 differ") != len(projector.Rebuildable) {
+		if strings.Count(said, "0 older, 0 missing, 0 extra, 0 differ") != len(projector.Rebuildable) {
 			t.Errorf("%v: %s", args, said)
 		}
 	}

@@ -65,7 +65,7 @@ type changesPage struct {
 
 func (w *world) page(t *testing.T, after string) (p changesPage) {
 	t.Helper()
-	w.wantInTurn(200, "GET", "/v1/changes?limit=5&after="+after, nil).decode(t, &p)
+	w.want(200, "GET", "/v1/changes?limit=5&after="+after, nil).decode(t, &p)
 	return p
 }
 

@@ -1,0 +1,160 @@
+package projector
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/turnout-events/turnout/internal/elastic"
+)
+
+// Comparison is the new index against the live one. Traffic goes on meanwhile,
+// so documents are compared one by one where both have the same version.
+type Comparison struct {
+	Live     int64    `json:"live"`
+	New      int64    `json:"new"`
+	Same     int64    `json:"same"`
+	Newer    int64    `json:"newer"`   // newer in the new index
+	Older    int64    `json:"older"`   // newer in the live one
+	Missing  int64    `json:"missing"` // not in the new one
+	Extra    int64    `json:"extra"`   // not in the live one
+	Differ   int64    `json:"differ"`  // same version, other content
+	Examples []string `json:"examples,omitempty"`
+}
+
+const (
+	compareRead = 2000 // documents a request, when both indices are read from end to end
+	comparePage = 500  // when documents are asked for by id
+	maxExamples = 20
+)
+
+// comparing reads both indices at once, each from one view and in the order in
+// which it lies on disk: asking for the documents of one by their ids takes
+// three times as long. Documents that are the same in both views are done; only
+// the others are looked up, as they are now.
+type comparing struct {
+	es         *elastic.Client
+	live, next string
+	seed       maphash.Seed
+
+	mu    sync.Mutex
+	alone [2]map[string]uint64 // sums of documents that one side has shown and the other not yet
+	other []string             // that are not the same in both views
+	found Comparison
+}
+
+func compare(ctx context.Context, es *elastic.Client, live, next string) (Comparison, error) {
+	c := comparing{es: es, live: live, next: next, seed: maphash.MakeSeed(), alone: [2]map[string]uint64{{}, {}}}
+	var err error
+	if c.found.Live, err = es.Count(ctx, live, nil); err != nil {
+		return c.found, err
+	}
+	if c.found.New, err = es.Count(ctx, next, nil); err != nil {
+		return c.found, err
+	}
+	both, reading := errgroup.WithContext(ctx)
+	for side, index := range []string{live, next} {
+		both.Go(func() error {
+			return es.Each(reading, index, nil, compareRead, func(h elastic.Hit) error {
+				return c.see(reading, side, h)
+			})
+		})
+	}
+	if err := both.Wait(); err != nil {
+		return c.found, err
+	}
+	for _, alone := range c.alone {
+		for id := range alone {
+			c.other = append(c.other, id)
+		}
+	}
+	for len(c.other) > 0 {
+		n := min(len(c.other), comparePage)
+		if err := c.lookUp(ctx, c.other[:n]); err != nil {
+			return c.found, err
+		}
+		c.other = c.other[n:]
+	}
+	return c.found, nil
+}
+
+// see takes a document that a side shows.
+func (c *comparing) see(ctx context.Context, side int, h elastic.Hit) error {
+	sum := maphash.Bytes(c.seed, h.Source)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there, seen := c.alone[1-side][h.ID]
+	switch {
+	case !seen:
+		c.alone[side][h.ID] = sum
+		return nil
+	case there == sum:
+		c.found.Same++
+	default:
+		c.other = append(c.other, h.ID)
+	}
+	delete(c.alone[1-side], h.ID)
+	if len(c.other) < comparePage {
+		return nil
+	}
+	page := c.other
+	c.other = nil
+	return c.lookUp(ctx, page)
+}
+
+// lookUp compares documents as they are now.
+func (c *comparing) lookUp(ctx context.Context, ids []string) error {
+	live, err := c.es.MGet(ctx, c.live, ids)
+	if err != nil {
+		return err
+	}
+	next, err := c.es.MGet(ctx, c.next, ids)
+	if err != nil {
+		return err
+	}
+	for i := range ids {
+		c.found.document(live[i], next[i])
+	}
+	return nil
+}
+
+func (c *Comparison) document(live, next elastic.Doc) {
+	here, there := versionOf(live.Source), versionOf(next.Source)
+	switch {
+	case !live.Found && !next.Found: // erased meanwhile
+		return
+	case !next.Found:
+		c.Missing++
+	case !live.Found:
+		c.Extra++
+	case there > here:
+		c.Newer++
+		return
+	case there < here:
+		c.Older++
+	case !bytes.Equal(live.Source, next.Source):
+		c.Differ++
+	default:
+		c.Same++
+		return
+	}
+	if len(c.Examples) < maxExamples {
+		c.Examples = append(c.Examples, fmt.Sprintf("%s: version %d live, %d new", live.ID, here, there))
+	}
+}
+
+// versionOf is the version a document has of its event; -1 for one that is not there.
+func versionOf(source json.RawMessage) int64 {
+	var v struct {
+		Version int64 `json:"version"`
+	}
+	if json.Unmarshal(source, &v) != nil {
+		return -1
+	}
+	return v.Version
+}
