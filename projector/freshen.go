@@ -26,9 +26,8 @@ type freshener struct {
 
 const (
 	freshEvery = 200 * time.Millisecond
-	// freshShare bounds what refreshing takes of the time: a large index under
-	// load is refreshed less often.
-	freshShare = 5
+	// freshShare bounds what refreshing takes of the time.
+	freshShare = 2
 )
 
 func newFreshener(client *elastic.Client, index string, log *slog.Logger) *freshener {

@@ -27,7 +27,14 @@ func ensureIndex(ctx context.Context, client *elastic.Client, name string, refre
 	return client.EnsureIndex(ctx, name, spec)
 }
 
+// indexSpec makes of refresh what an index needs. Elasticsearch refreshes its
+// indices one after the other, a large one before the listing: those that
+// members read, and that are refreshed when somebody asks for what is new, come
+// less often.
 func indexSpec(name string, refresh time.Duration) (elastic.IndexSpec, error) {
+	if name != document.Listings && name != document.Access {
+		refresh *= 4
+	}
 	mapping, err := document.Mapping(name)
 	return elastic.IndexSpec{Mappings: mapping, Refresh: refresh, Version: document.Version(name)}, err
 }

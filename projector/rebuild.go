@@ -129,7 +129,7 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 	if store == document.Listings {
 		handle = seen.watch(handle)
 	}
-	all := newTogether(ctx, handle, r.Config.MaxBatch)
+	all := newTogether(ctx, handle, r.Config.MaxBatch, 0)
 	err := r.replay(ctx, topicOf(store), all.Handle, &report, j)
 	if all.wait(); err != nil {
 		return report, err
@@ -183,7 +183,7 @@ func topicOf(store string) string {
 // Replay writes a store's documents to an alias, and does nothing of what else
 // a rebuild does.
 func (r *Rebuilder) Replay(ctx context.Context, store, alias string) error {
-	all := newTogether(ctx, r.handler(store, alias), r.Config.MaxBatch)
+	all := newTogether(ctx, r.handler(store, alias), r.Config.MaxBatch, 0)
 	defer all.wait()
 	var report Report
 	return r.replay(ctx, topicOf(store), all.Handle, &report, r.journal(store))

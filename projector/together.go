@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -14,20 +15,22 @@ import (
 // together lets the batches of a group's partitions reach its store as one. A
 // request to Elasticsearch costs it about as much for one document as for
 // thirty, and a quiet log has a message or two in each of its partitions: what
-// comes while the store is busy goes with the next request. Nothing waits for a
-// timer; an idle store gets a message at once.
+// comes while the store is busy, and in the rest after it, goes with the next
+// request. An idle store gets a message at once, and one that is behind has no
+// rest.
 //
 // Partitions share no event, so the order between them says nothing.
 type together struct {
 	handle kafkabus.Handler
-	most   int // messages of a request, unless one batch has more
-	under  int // requests under way; twice as many while what waits fills one
+	most   int           // messages of a request, unless one batch has more
+	rest   time.Duration // after a request, while what waits does not fill another
 
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // the group's: a request carries the batches of several sessions
-	busy    int
+	busy    int             // requests under way, and rests
 	waiting []*turn
-	size    int // messages that wait
+	size    int           // messages that wait
+	full    chan struct{} // what waits has come to fill a request
 	ended   sync.WaitGroup
 }
 
@@ -37,14 +40,17 @@ type turn struct {
 	done     chan error
 }
 
-// underWay requests at a time are enough for a group that keeps up: more would
-// only be smaller ones. One that is behind has full requests anyway, and sends
-// twice as many at a time: so the store has work while batches are decoded, and
-// while it waits for its disk.
-const underWay = 2
+const (
+	// keepingUp requests at a time are enough for a group that keeps up: more
+	// would only be smaller ones.
+	keepingUp = 1
+	// behind has full requests anyway: several at a time, so that the store has
+	// work while batches are decoded, and while it waits for its disk.
+	behind = 4
+)
 
-func newTogether(ctx context.Context, handle kafkabus.Handler, most int) *together {
-	return &together{ctx: ctx, handle: handle, most: most, under: underWay}
+func newTogether(ctx context.Context, handle kafkabus.Handler, most int, rest time.Duration) *together {
+	return &together{ctx: ctx, handle: handle, most: most, rest: rest, full: make(chan struct{}, 1)}
 }
 
 // Handle is a kafkabus.Handler. When ctx ends first, what it handed over may be
@@ -54,6 +60,12 @@ func (g *together) Handle(ctx context.Context, messages []*message.Message) erro
 	g.mu.Lock()
 	g.waiting = append(g.waiting, t)
 	g.size += len(messages)
+	if g.size >= g.most {
+		select {
+		case g.full <- struct{}{}:
+		default:
+		}
+	}
 	if g.busy < g.allowed() {
 		g.busy++
 		g.ended.Go(g.work)
@@ -85,15 +97,33 @@ func (g *together) work() {
 		}
 		g.mu.Unlock()
 		g.apply(turns)
+		g.pause()
+	}
+}
+
+// pause rests, unless what waits fills a request.
+func (g *together) pause() {
+	g.mu.Lock()
+	late := g.size >= g.most
+	g.mu.Unlock()
+	if late || g.rest == 0 {
+		return
+	}
+	timer := time.NewTimer(g.rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-g.full:
+	case <-g.ctx.Done():
 	}
 }
 
 // allowed is how many requests may be under way with what waits now.
 func (g *together) allowed() int {
 	if g.size >= g.most {
-		return 2 * g.under
+		return behind
 	}
-	return g.under
+	return keepingUp
 }
 
 // take gives the first turns that fit.

@@ -9,14 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
-	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/feed"
 )
 
@@ -56,44 +54,6 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	}
 	p.applied(ctx, rejects.Others(items))
 	return rejects.Err()
-}
-
-const (
-	hot      = 20                     // messages about one event in a batch
-	backlog  = 400                    // messages in a batch that has more behind it
-	hotPause = 100 * time.Millisecond // between two writes of a hot event
-)
-
-// Pace lets a hot event's next batch grow: its document is written some ten
-// times a second, however many answer. Behind a backlog batches are as large
-// as they can be, and waiting would only add to it. It wraps the handler of
-// one partition: other partitions do not wait.
-func Pace(handle kafkabus.Handler) kafkabus.Handler {
-	return func(ctx context.Context, messages []*message.Message) error {
-		began := time.Now()
-		err := handle(ctx, messages)
-		if len(messages) < hot || len(messages) >= backlog || mostOfOne(messages) < hot {
-			return err
-		}
-		timer := time.NewTimer(time.Until(began.Add(hotPause)))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		return err
-	}
-}
-
-// mostOfOne is the number of messages about the event that has most.
-func mostOfOne(messages []*message.Message) (most int) {
-	of := map[string]int{}
-	for _, m := range messages {
-		key := m.Metadata[kafkabus.MetaKey]
-		of[key]++
-		most = max(most, of[key])
-	}
-	return most
 }
 
 func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
