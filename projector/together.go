@@ -87,8 +87,9 @@ func (g *together) work() {
 	for {
 		g.mu.Lock()
 		var turns []*turn
+		var size int
 		if g.busy <= g.allowed() {
-			turns = g.take()
+			turns, size = g.take()
 		}
 		if len(turns) == 0 {
 			g.busy--
@@ -97,7 +98,9 @@ func (g *together) work() {
 		}
 		g.mu.Unlock()
 		g.apply(turns)
-		g.pause()
+		if size < g.most/2 { // else more is on its way
+			g.pause()
+		}
 	}
 }
 
@@ -126,17 +129,17 @@ func (g *together) allowed() int {
 	return keepingUp
 }
 
-// take gives the first turns that fit.
-func (g *together) take() []*turn {
-	n, size := 0, 0
+// take gives the first turns that fit, and how many messages they have.
+func (g *together) take() (turns []*turn, size int) {
+	n := 0
 	for n < len(g.waiting) && (n == 0 || size+len(g.waiting[n].messages) <= g.most) {
 		size += len(g.waiting[n].messages)
 		n++
 	}
-	turns := g.waiting[:n:n]
+	turns = g.waiting[:n:n]
 	g.waiting = g.waiting[n:]
 	g.size -= size
-	return turns
+	return turns, size
 }
 
 func (g *together) apply(turns []*turn) {
