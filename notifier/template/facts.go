@@ -25,34 +25,21 @@ func (l *locale) notes(v *view, d *notice.Delivery) {
 }
 
 // rows are the facts: when, where, how many.
-func (l *locale) rows(v *view, c Content) error {
+func (l *locale) rows(v *view, c Content) {
 	d := c.Delivery
 	e := &d.Event.Body
 	zone := l.zones.event(e)
-	start, err := l.moment(e.StartsAt, zone)
-	if err != nil {
-		return err
-	}
+	start := l.moment(e.StartsAt, zone)
 	ends := l.clock(e.EndsAt.In(zone))
 	if !sameDay(e.StartsAt.In(zone), e.EndsAt.In(zone)) {
-		if ends, err = l.moment(e.EndsAt, zone); err != nil {
-			return err
-		}
+		ends = l.moment(e.EndsAt, zone)
 	}
 	when := row{Label: l.Words.When, Value: start + " " + l.Words.Until + " " + ends}
 	if own := l.zones.guest(d); differs(own, zone, e.StartsAt) {
-		mine, err := l.moment(e.StartsAt, own)
-		if err != nil {
-			return err
-		}
-		when.Value += "; " + l.Words.YourTime + ": " + mine
+		when.Value += "; " + l.Words.YourTime + ": " + l.moment(e.StartsAt, own)
 	}
 	if was := d.Notice.Detail.WasStart; was != nil {
-		old, err := l.moment(*was, zone)
-		if err != nil {
-			return err
-		}
-		when.Was = l.Words.Was + " " + old
+		when.Was = l.Words.Was + " " + l.moment(*was, zone)
 	}
 	v.Rows = append(v.Rows, when)
 	if where := Place(e); where != "" {
@@ -71,7 +58,6 @@ func (l *locale) rows(v *view, c Content) error {
 	if d.Guest.PartySize > 1 && showsParty(d.Notice.Kind) {
 		v.Rows = append(v.Rows, row{Label: l.Words.Party, Value: l.count(l.Words.Person, d.Guest.PartySize)})
 	}
-	return nil
 }
 
 // links: one button for what the guest should do, the rest below.

@@ -45,8 +45,8 @@ type locale struct {
 	Words    words                    `json:"words"`
 	Mails    map[notice.Kind]*phrases `json:"mails"`
 
-	date, why, unsubscribe *template.Template
-	zones                  *zones
+	why, unsubscribe *template.Template
+	zones            *zones
 }
 
 // words of the layout.
@@ -124,8 +124,8 @@ func (l *locale) parse() error {
 			return err
 		}
 	}
-	if l.date, err = parse("date", l.Date); err != nil {
-		return err
+	if rest := l.dated("", "", "", ""); rest == "" || strings.Contains(rest, "{{") {
+		return fmt.Errorf("date: %q", l.Date)
 	}
 	if l.why, err = parse("why", l.Words.Why); err != nil {
 		return err
@@ -149,13 +149,16 @@ func (l *locale) count(c counted, n int) string {
 }
 
 // day is the date in words.
-func (l *locale) day(t time.Time) (string, error) {
-	var b strings.Builder
-	err := l.date.Execute(&b, struct {
-		Weekday, Month string
-		Day, Year      int
-	}{l.Weekdays[t.Weekday()], l.Months[t.Month()-1], t.Day(), t.Year()})
-	return b.String(), err
+func (l *locale) day(t time.Time) string {
+	return l.dated(l.Weekdays[t.Weekday()], strconv.Itoa(t.Day()), l.Months[t.Month()-1], strconv.Itoa(t.Year()))
+}
+
+// dated fills the order that the language has for a date in, without a template: every mail has several.
+func (l *locale) dated(weekday, day, month, year string) string {
+	s := strings.Replace(l.Date, "{{.Weekday}}", weekday, 1)
+	s = strings.Replace(s, "{{.Day}}", day, 1)
+	s = strings.Replace(s, "{{.Month}}", month, 1)
+	return strings.Replace(s, "{{.Year}}", year, 1)
 }
 
 // clock is the time of day with the zone's name, which tells two events at the
@@ -172,10 +175,9 @@ func (l *locale) clock(t time.Time) string {
 }
 
 // moment is day and time in the zone.
-func (l *locale) moment(t time.Time, zone *time.Location) (string, error) {
+func (l *locale) moment(t time.Time, zone *time.Location) string {
 	local := t.In(zone)
-	day, err := l.day(local)
-	return day + ", " + l.clock(local) + " (" + zoneName(local) + ")", err
+	return l.day(local) + ", " + l.clock(local) + " (" + zoneName(local) + ")"
 }
 
 // zoneName is the abbreviation where there is one, else UTC and the offset.

@@ -126,10 +126,7 @@ func (l *locale) full(v *view, w *memberWords, f *memberFields, c MemberContent)
 	if e.Body.Capacity != nil {
 		f.Capacity = *e.Body.Capacity
 	}
-	var err error
-	if f.Starts, err = l.moment(e.Body.StartsAt, l.zones.event(&e.Body)); err != nil {
-		return err
-	}
+	f.Starts = l.moment(e.Body.StartsAt, l.zones.event(&e.Body))
 	taken, err := fill(w.Taken, *f)
 	if err != nil {
 		return err

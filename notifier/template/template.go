@@ -156,19 +156,14 @@ func (l *locale) fields(c Content) (fields, error) {
 	if d.Guest != nil {
 		f.PartySize = d.Guest.PartySize
 	}
-	var err error
-	if f.Starts, err = l.moment(e.StartsAt, l.zones.event(e)); err != nil {
-		return f, err
-	}
+	f.Starts = l.moment(e.StartsAt, l.zones.event(e))
 	if at := d.Notice.Detail.Deadline; at != nil {
-		if f.Deadline, err = l.moment(*at, l.zones.guest(d)); err != nil {
-			return f, err
-		}
+		f.Deadline = l.moment(*at, l.zones.guest(d))
 	}
 	if d.Notice.Kind == notice.Campaign { // its words are templates of the organizer's
-		err = f.campaign()
+		return f, f.campaign()
 	}
-	return f, err
+	return f, nil
 }
 
 func (l *locale) view(c Content, f fields) (*view, error) {
@@ -193,9 +188,7 @@ func (l *locale) view(c Content, f fields) (*view, error) {
 	v.Subject = oneLine(v.Subject)
 	v.Lead = paragraphsOf(lead, c)
 	l.notes(v, d)
-	if err := l.rows(v, c); err != nil {
-		return nil, err
-	}
+	l.rows(v, c)
 	l.links(v, c)
 	v.track(c)
 	if c.Ticket {
