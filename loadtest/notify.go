@@ -205,7 +205,8 @@ func (p *postOffice) unrecorded(ctx context.Context, n int) (float64, error) {
 			if err != nil {
 				return err
 			}
-			if err := server.Send(ctx, letter); err != nil {
+			err = server.Send(ctx, letter)
+			if letter.Release(); err != nil {
 				return err
 			}
 		}

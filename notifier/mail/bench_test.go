@@ -13,8 +13,10 @@ func BenchmarkMessage(b *testing.B) {
 	w := testWriter(b)
 	d := goldenDelivery(notice.Reminder, "en")
 	for b.Loop() {
-		if _, err := w.Letter(d, contract.Personal{Name: "Zoë", Email: "zoe@example.org"}, goldenNow); err != nil {
+		l, err := w.Letter(d, contract.Personal{Name: "Zoë", Email: "zoe@example.org"}, goldenNow)
+		if err != nil {
 			b.Fatal(err)
 		}
+		l.Release()
 	}
 }

@@ -96,8 +96,14 @@ func settled(c *smtp.Client, why error, together bool, left int) error {
 }
 
 // onWire gives a message as DATA wants it (RFC 5321, 4.5.2): every line ends in CRLF, one that begins with a dot has
-// another before it, and a line of one dot is the end. net/textproto does the same byte by byte.
+// another before it, and a line of one dot is the end. net/textproto does the same byte by byte. What is so already, as
+// most is, needs no copy.
 func onWire(raw []byte) []byte {
+	ready := bytes.HasSuffix(raw, []byte("\r\n")) && bytes.Count(raw, []byte("\n")) == bytes.Count(raw, []byte("\r\n")) &&
+		!bytes.HasPrefix(raw, []byte(".")) && !bytes.Contains(raw, []byte("\n."))
+	if ready {
+		return append(raw, ".\r\n"...)
+	}
 	out := make([]byte, 0, len(raw)+256)
 	for {
 		line, rest, more := bytes.Cut(raw, []byte("\n"))

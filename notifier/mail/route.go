@@ -92,6 +92,7 @@ func (c *Channel) Deliver(ctx context.Context, d *notice.Delivery, p contract.Pe
 	if err != nil {
 		return err
 	}
+	defer l.Release()
 	return c.send(ctx, l, now)
 }
 

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,16 @@ type Letter struct {
 	From string // of the envelope: bounces go there
 	To   string
 	Raw  []byte
+
+	buffer *bytes.Buffer // that Raw is in, unless it is signed
+}
+
+// Release gives the letter's memory back; it has no message then.
+func (l *Letter) Release() {
+	if l.Raw = nil; l.buffer != nil {
+		buffers.Put(l.buffer)
+		l.buffer = nil
+	}
 }
 
 // Send hands the letter over. Nil means that the server has taken it (250
