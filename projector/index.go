@@ -29,10 +29,13 @@ func ensureIndex(ctx context.Context, client *elastic.Client, name string, refre
 
 // indexSpec makes of refresh what an index needs. Elasticsearch refreshes its
 // indices one after the other, a large one before the listing: those that
-// members read, and that are refreshed when somebody asks for what is new, come
-// less often.
+// members read, and that are refreshed at once for who asks for what is new,
+// come less often.
 func indexSpec(name string, refresh time.Duration) (elastic.IndexSpec, error) {
-	if name != document.Listings && name != document.Access {
+	switch name {
+	case document.GuestList:
+		refresh *= 2
+	case document.Facts, document.Outcomes:
 		refresh *= 4
 	}
 	mapping, err := document.Mapping(name)

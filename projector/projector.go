@@ -31,8 +31,8 @@ import (
 // Config of the projectors.
 type Config struct {
 	// Refresh is the time until a search of events sees what was written; guest
-	// lists and figures take four times as long, unless asked for what is new.
-	// Default 500 ms.
+	// lists take twice and figures four times as long, unless asked for what is
+	// new. Default 500 ms.
 	Refresh time.Duration `env:"TURNOUT_PROJECTOR_REFRESH" envDefault:"500ms"`
 	// MaxBatch is the largest number of messages applied at once. Default 500.
 	MaxBatch int `env:"TURNOUT_PROJECTOR_MAX_BATCH" envDefault:"500"`
