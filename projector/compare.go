@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -28,8 +30,12 @@ type Comparison struct {
 }
 
 const (
-	compareRead = 2000 // documents a request, when both indices are read from end to end
-	comparePage = 500  // when documents are asked for by id
+	compareRead  = 2000 // documents a request, when both indices are read from end to end
+	comparePage  = 500  // when documents are asked for by id
+	comparePages = 3    // asked for at a time
+	// comparePass is the most documents of both sides that one reading compares: it bounds the memory, to some hundred
+	// bytes for each that the sides show at different times.
+	comparePass = 8_000_000
 	maxExamples = 20
 )
 
@@ -42,14 +48,17 @@ type comparing struct {
 	live, next string
 	seed       maphash.Seed
 
+	pass, passes uint64
+
 	mu    sync.Mutex
 	alone [2]map[string]uint64 // sums of documents that one side has shown and the other not yet
 	other []string             // that are not the same in both views
 	found Comparison
 }
 
-func compare(ctx context.Context, es *elastic.Client, live, next string) (Comparison, error) {
-	c := comparing{es: es, live: live, next: next, seed: maphash.MakeSeed(), alone: [2]map[string]uint64{{}, {}}}
+// compare takes at most pass documents of both at a time.
+func compare(ctx context.Context, es *elastic.Client, live, next string, pass int64) (Comparison, error) {
+	c := comparing{es: es, live: live, next: next, seed: maphash.MakeSeed()}
 	var err error
 	if c.found.Live, err = es.Count(ctx, live, nil); err != nil {
 		return c.found, err
@@ -57,34 +66,56 @@ func compare(ctx context.Context, es *elastic.Client, live, next string) (Compar
 	if c.found.New, err = es.Count(ctx, next, nil); err != nil {
 		return c.found, err
 	}
-	both, reading := errgroup.WithContext(ctx)
-	for side, index := range []string{live, next} {
-		both.Go(func() error {
-			return es.Each(reading, index, nil, compareRead, func(h elastic.Hit) error {
-				return c.see(reading, side, h)
-			})
-		})
-	}
-	if err := both.Wait(); err != nil {
-		return c.found, err
-	}
-	for _, alone := range c.alone {
-		for id := range alone {
-			c.other = append(c.other, id)
-		}
-	}
-	for len(c.other) > 0 {
-		n := min(len(c.other), comparePage)
-		if err := c.lookUp(ctx, c.other[:n]); err != nil {
+	c.passes = 1 + uint64((c.found.Live+c.found.New)/pass)
+	for ; c.pass < c.passes; c.pass++ {
+		if err := c.read(ctx); err != nil {
 			return c.found, err
 		}
-		c.other = c.other[n:]
 	}
 	return c.found, nil
 }
 
-// see takes a document that a side shows.
-func (c *comparing) see(ctx context.Context, side int, h elastic.Hit) error {
+// read compares the documents of a pass.
+func (c *comparing) read(ctx context.Context) error {
+	c.alone = [2]map[string]uint64{{}, {}}
+	both, reading := errgroup.WithContext(ctx)
+	pages, looking := errgroup.WithContext(ctx)
+	pages.SetLimit(comparePages)
+	look := func(ids []string) { pages.Go(func() error { return c.lookUp(looking, ids) }) }
+	for side, index := range []string{c.live, c.next} {
+		both.Go(func() error {
+			return c.es.Each(reading, index, nil, compareRead, func(h elastic.Hit) error {
+				if page := c.see(side, h); page != nil {
+					look(page)
+				}
+				return looking.Err()
+			})
+		})
+	}
+	err := both.Wait()
+	if err == nil && len(c.alone[1]) > 0 { // the projectors write to the new one first
+		err = pause(ctx, settled)
+	}
+	if err == nil {
+		for _, alone := range c.alone {
+			c.other = slices.AppendSeq(c.other, maps.Keys(alone))
+		}
+		for page := range slices.Chunk(c.other, comparePage) {
+			look(page)
+		}
+		c.other = nil
+	}
+	if failed := pages.Wait(); failed != nil { // what ended the reading, if it ended early
+		err = failed
+	}
+	return err
+}
+
+// see takes a document that a side shows, and gives those to look up when there is a page of them.
+func (c *comparing) see(side int, h elastic.Hit) (page []string) {
+	if c.passes > 1 && maphash.String(c.seed, h.ID)%c.passes != c.pass {
+		return nil
+	}
 	sum := maphash.Bytes(c.seed, h.Source)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,12 +130,10 @@ func (c *comparing) see(ctx context.Context, side int, h elastic.Hit) error {
 		c.other = append(c.other, h.ID)
 	}
 	delete(c.alone[1-side], h.ID)
-	if len(c.other) < comparePage {
-		return nil
+	if len(c.other) >= comparePage {
+		page, c.other = c.other, nil
 	}
-	page := c.other
-	c.other = nil
-	return c.lookUp(ctx, page)
+	return page
 }
 
 // lookUp compares documents as they are now.
@@ -117,6 +146,8 @@ func (c *comparing) lookUp(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range ids {
 		c.found.document(live[i], next[i])
 	}

@@ -26,7 +26,7 @@ type freshener struct {
 
 const (
 	freshEvery = 200 * time.Millisecond
-	// freshShare bounds what refreshing takes of the time.
+	// freshShare is how many times what a refresh took the next one waits: it takes a third of the time at the most.
 	freshShare = 2
 )
 

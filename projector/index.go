@@ -29,8 +29,7 @@ func ensureIndex(ctx context.Context, client *elastic.Client, name string, refre
 
 // indexSpec makes of refresh what an index needs. Elasticsearch refreshes its
 // indices one after the other, a large one before the listing: those that
-// members read, and that are refreshed at once for who asks for what is new,
-// come less often.
+// members read come less often. Who asks for a version has them refreshed.
 func indexSpec(name string, refresh time.Duration) (elastic.IndexSpec, error) {
 	switch name {
 	case document.GuestList:

@@ -153,7 +153,7 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 		if err := errors.Join(es.Refresh(ctx, store), es.Refresh(ctx, next)); err != nil {
 			return report, err
 		}
-		if report.Compared, err = compare(ctx, es, store, next); err != nil {
+		if report.Compared, err = compare(ctx, es, store, next, comparePass); err != nil {
 			return report, err
 		}
 	}

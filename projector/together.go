@@ -15,9 +15,9 @@ import (
 // together lets the batches of a group's partitions reach its store as one. A
 // request to Elasticsearch costs it about as much for one document as for
 // thirty, and a quiet log has a message or two in each of its partitions: what
-// comes while the store is busy, and in the rest after it, goes with the next
-// request. An idle store gets a message at once, and one that is behind has no
-// rest.
+// they hand over while the store is busy, and in the rest after it, goes with
+// the next request. An idle store gets a message at once, and a group that is
+// behind does not rest: what fills a request finds another worker.
 //
 // Partitions share no event, so the order between them says nothing.
 type together struct {
@@ -29,8 +29,7 @@ type together struct {
 	ctx     context.Context //nolint:containedctx // the group's: a request carries the batches of several sessions
 	busy    int             // requests under way, and rests
 	waiting []*turn
-	size    int           // messages that wait
-	full    chan struct{} // what waits has come to fill a request
+	size    int // messages that wait
 	ended   sync.WaitGroup
 }
 
@@ -50,7 +49,7 @@ const (
 )
 
 func newTogether(ctx context.Context, handle kafkabus.Handler, most int, rest time.Duration) *together {
-	return &together{ctx: ctx, handle: handle, most: most, rest: rest, full: make(chan struct{}, 1)}
+	return &together{ctx: ctx, handle: handle, most: most, rest: rest}
 }
 
 // Handle is a kafkabus.Handler. When ctx ends first, what it handed over may be
@@ -60,12 +59,6 @@ func (g *together) Handle(ctx context.Context, messages []*message.Message) erro
 	g.mu.Lock()
 	g.waiting = append(g.waiting, t)
 	g.size += len(messages)
-	if g.size >= g.most {
-		select {
-		case g.full <- struct{}{}:
-		default:
-		}
-	}
 	if g.busy < g.allowed() {
 		g.busy++
 		g.ended.Go(g.work)
@@ -99,25 +92,8 @@ func (g *together) work() {
 		g.mu.Unlock()
 		g.apply(turns)
 		if size < g.most/2 { // else more is on its way
-			g.pause()
+			_ = pause(g.ctx, g.rest)
 		}
-	}
-}
-
-// pause rests, unless what waits fills a request.
-func (g *together) pause() {
-	g.mu.Lock()
-	late := g.size >= g.most
-	g.mu.Unlock()
-	if late || g.rest == 0 {
-		return
-	}
-	timer := time.NewTimer(g.rest)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-g.full:
-	case <-g.ctx.Done():
 	}
 }
 

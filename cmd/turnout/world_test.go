@@ -158,10 +158,13 @@ func (w *world) want(status int, method, path string, body any, headers ...strin
 		if a.Status == status {
 			return a
 		}
-		later := a.Header.Get("Retry-After") != "" && (a.Status == http.StatusServiceUnavailable || a.Status == http.StatusConflict)
-		if !later || !(method == http.MethodGet || slices.Contains(headers, "Idempotency-Key")) || time.Now().After(end) {
+		keyed := slices.Contains(headers, "Idempotency-Key")
+		later := a.Status == http.StatusServiceUnavailable && (keyed || method == http.MethodGet) ||
+			a.Status == http.StatusConflict && (keyed || slices.Contains(headers, "Turnout-Min-Version"))
+		if !later || a.Header.Get("Retry-After") == "" || time.Now().After(end) {
 			w.t.Fatalf("%s %s: got %d, want %d: %s", method, path, a.Status, status, a.Body)
 		}
+		w.t.Logf("%s %s: %d, coming again", method, path, a.Status)
 		w.pause(200 * time.Millisecond)
 	}
 }

@@ -84,9 +84,13 @@ func (d *Desk) creation(w *waiting, a Answer, r CreateRequest) (pgstore.Creation
 
 // insert tries until the outcome is known, for as long as a client waits.
 func (d *Desk) insert(ctx context.Context, c pgstore.Creation) (*pgstore.Answer, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.DecideWithin)
-	defer cancel()
 	began, pause := time.Now(), 5*time.Millisecond
+	bound := d.cfg.DecideWithin
+	if until, ok := ctx.Deadline(); ok {
+		bound = min(bound, until.Sub(began))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	defer cancel()
 	for {
 		found, err := d.store.Create(ctx, c)
 		switch {

@@ -36,7 +36,7 @@ const (
 		SELECT $1, sha256, content_type, body, $2 FROM event_cover WHERE event_id = $3 AND sha256 = decode($4, 'hex')`
 	selectExternal = `SELECT id FROM event WHERE organization_id = $1 AND external_id = $2`
 	// A second request with the same key waits for the first one at the key's row, so long and no longer.
-	createKeyWait = "SET LOCAL lock_timeout = '2s'"
+	createKeyWait = "SET LOCAL lock_timeout = '1600ms'"
 
 	externalConstraint = "event_organization_id_external_id_key"
 	slugConstraint     = "event_slug_key"
@@ -44,7 +44,7 @@ const (
 
 // Create writes new events, their counter rows, messages, outbox rows and the answer in one transaction. If the key
 // had an answer before, that comes back and nothing is written. Two requests with the same key at once: the second
-// waits for the first, at most 2 s, and then fails as postgres.Retryable.
+// waits for the first, at most 1.6 s, and then fails as postgres.Retryable.
 func (s *Store) Create(ctx context.Context, c Creation) (*Answer, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

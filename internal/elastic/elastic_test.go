@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/testkit"
@@ -212,13 +215,35 @@ func TestEnsureIndexFromManyProcesses(t *testing.T) {
 	}
 	more := spec
 	more.Mappings = json.RawMessage(`{"properties": {"extra": {"type": "keyword"}}}`)
+	more.Refresh = 7 * time.Second
 	if err := c.EnsureIndex(t.Context(), "docs", more); err != nil {
 		t.Errorf("a field more: %v", err)
+	}
+	if got := settings(t, c.Alias("docs")); !strings.Contains(got, `"refresh_interval":"7000ms"`) {
+		t.Errorf("the index is refreshed as before: %s", got)
 	}
 	more.Mappings = json.RawMessage(`{"properties": {"n": {"type": "keyword"}}}`)
 	if err := c.EnsureIndex(t.Context(), "docs", more); err == nil || !strings.Contains(err.Error(), "rebuild") {
 		t.Errorf("a field of another type: %v", err)
 	}
+}
+
+func settings(t *testing.T, index string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, testkit.Engines(t).Elastic+"/"+index+"/_settings", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func TestRebuildBesideAndSwap(t *testing.T) {

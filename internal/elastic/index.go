@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -29,16 +30,21 @@ type IndexSpec struct {
 	Shards, Replicas int
 }
 
-func (s IndexSpec) body(alias string) ([]byte, error) {
-	refresh := "1s"
+// refresh is Refresh in Elasticsearch's words.
+func (s IndexSpec) refresh() string {
 	switch {
 	case s.Refresh < 0:
-		refresh = "-1"
+		return "-1"
 	case s.Refresh > 0:
-		refresh = strconv.FormatInt(s.Refresh.Milliseconds(), 10) + "ms"
+		return strconv.FormatInt(s.Refresh.Milliseconds(), 10) + "ms"
+	default:
+		return "1s"
 	}
+}
+
+func (s IndexSpec) body(alias string) ([]byte, error) {
 	settings := map[string]any{
-		"number_of_shards": max(s.Shards, 1), "number_of_replicas": s.Replicas, "refresh_interval": refresh,
+		"number_of_shards": max(s.Shards, 1), "number_of_replicas": s.Replicas, "refresh_interval": s.refresh(),
 	}
 	if len(s.Analysis) > 0 {
 		settings["analysis"] = s.Analysis
@@ -66,9 +72,9 @@ type indexMeta struct {
 	Version int `json:"version"`
 }
 
-// EnsureIndex makes <alias>-000001 behind the alias if the alias is not there, else adds what the mapping has more. A
-// mapping that contradicts the present one is an error: build a new index and swap. It may run in several processes at
-// once.
+// EnsureIndex makes <alias>-000001 behind the alias if the alias is not there, else adds what the mapping has more and
+// sets how often it is refreshed. A mapping that contradicts the present one is an error: build a new index and swap. It
+// may run in several processes at once.
 func (c *Client) EnsureIndex(ctx context.Context, alias string, spec IndexSpec) error {
 	alias = c.Alias(alias)
 	behind, err := c.Behind(ctx, alias)
@@ -86,6 +92,13 @@ func (c *Client) EnsureIndex(ctx context.Context, alias string, spec IndexSpec) 
 	}
 	if err := c.do(ctx, "put mapping", esapi.IndicesPutMappingRequest{Index: []string{alias}, Body: bytes.NewReader(spec.Mappings)}, nil); err != nil {
 		return fmt.Errorf("mapping of %s does not fit the index that is there; rebuild it: %w", alias, err)
+	}
+	if len(behind) > 0 {
+		body := `{"index":{"refresh_interval":"` + spec.refresh() + `"}}`
+		r := esapi.IndicesPutSettingsRequest{Index: []string{alias}, Body: strings.NewReader(body)}
+		if err := c.do(ctx, "put settings", r, nil); err != nil {
+			return err
+		}
 	}
 	has, err := c.IndexVersion(ctx, alias)
 	if err == nil && has < spec.Version {
