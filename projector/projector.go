@@ -143,8 +143,8 @@ func chosen(all []group, names []string) ([]group, error) {
 // guest has just answered says so, and is not shown less. Who has a role is
 // known at once.
 var rests = map[string]time.Duration{
-	document.Listings: 50 * time.Millisecond, document.GuestList: 50 * time.Millisecond,
-	document.Facts: 100 * time.Millisecond, document.Outcomes: 100 * time.Millisecond,
+	document.Listings: 50 * time.Millisecond, document.GuestList: 100 * time.Millisecond,
+	document.Facts: 200 * time.Millisecond, document.Outcomes: 200 * time.Millisecond,
 }
 
 func nothing(context.Context, []feed.Item) {}
