@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-events/turnout/internal/elastic"
 )
 
-// Comparison is the new index against the live one. Traffic goes on meanwhile,
-// so documents are compared one by one where both have the same version.
+// Comparison is the new index against the live one, document by document.
+// Traffic goes on meanwhile: what differs is as it was when it was looked up.
 type Comparison struct {
 	Live     int64    `json:"live"`
 	New      int64    `json:"new"`

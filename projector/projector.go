@@ -138,10 +138,9 @@ func chosen(all []group, names []string) ([]group, error) {
 	return some, nil
 }
 
-// rests are between two requests of a group to Elasticsearch, which then writes
-// a hot event some ten times a second, however many answer; whoever reads what a
-// guest has just answered says so, and is not shown less. Who has a role is
-// known at once.
+// rests are what a group waits after a small request to Elasticsearch: an event
+// is written less than twenty times a second, however many answer. Who asks for a
+// version waits for it, and is not shown less. Who has a role is known at once.
 var rests = map[string]time.Duration{
 	document.Listings: 50 * time.Millisecond, document.GuestList: 100 * time.Millisecond,
 	document.Facts: 200 * time.Millisecond, document.Outcomes: 200 * time.Millisecond,

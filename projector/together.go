@@ -23,7 +23,7 @@ import (
 type together struct {
 	handle kafkabus.Handler
 	most   int           // messages of a request, unless one batch has more
-	rest   time.Duration // after a request, while what waits does not fill another
+	rest   time.Duration // after a request that filled less than half of that
 
 	mu      sync.Mutex
 	ctx     context.Context //nolint:containedctx // the group's: a request carries the batches of several sessions

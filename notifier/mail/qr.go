@@ -60,8 +60,8 @@ func newPictures() (*pictures, error) {
 	return p, nil
 }
 
-// code is what coding.Plan.Encode makes of a text, which asks every module for its role: that took a tenth of writing a
-// mail.
+// code is what coding.Plan.Encode makes of a text, which asks every module for its role: that took a sixth of writing a
+// mail (BenchmarkMessage).
 func (p *pictures) code(text string) (modules, error) {
 	var b coding.Bits
 	written := coding.String(text)
