@@ -3,7 +3,7 @@
 // last commit ran is the next batch, so an idle event pays nothing and a hot one shares its commits.
 //
 // desk.go is the queue, line.go the goroutine, settle.go what is done about a database error, decide.go the rules
-// applied under the lock, hint.go the refusals that need no lock.
+// applied under the lock, presume.go the batches that need no look, hint.go the refusals that need no lock.
 package admission
 
 import (
@@ -126,6 +126,7 @@ type Desk struct {
 	away    bool                // the last transaction found no database
 	full    map[string]struct{} // events that had no seat and no waitlist when last locked
 	places  map[string]place    // how many parties wait, of events that had some when last locked
+	heads   map[string]*head    // how events were left
 	wait    sync.WaitGroup      // of line goroutines
 }
 
@@ -145,7 +146,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Desk, error) {
 	d := &Desk{
 		cfg: cfg, store: deps.Store, answers: answers, log: deps.Log, wake: deps.Wake, now: deps.Now,
 		base: context.WithoutCancel(ctx), lines: map[string]*line{}, running: map[pgstore.Key]int{},
-		full: map[string]struct{}{}, places: map[string]place{},
+		full: map[string]struct{}{}, places: map[string]place{}, heads: map[string]*head{},
 	}
 	if d.wake == nil {
 		d.wake = func(int) {}

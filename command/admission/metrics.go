@@ -17,11 +17,12 @@ const (
 	metricShed     = "turnout_command_admission_overloaded_total"
 	metricHinted   = "turnout_command_admission_hinted_refusals_total"
 	metricReplayed = "turnout_command_admission_replayed_total"
+	metricPresumed = "turnout_command_admission_presumed_total"
 )
 
 type metrics struct {
 	size, decide, answer         prometheus.Histogram
-	reruns                       *prometheus.CounterVec
+	reruns, presumed             *prometheus.CounterVec
 	overloaded, hinted, replayed prometheus.Counter
 }
 
@@ -41,6 +42,8 @@ func newMetrics(r prometheus.Registerer, d *Desk) (*metrics, error) {
 			Name: metricHinted, Help: "Refusals at full events without the lock."}),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metricReplayed, Help: "Answers given again for the same key."}),
+		presumed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricPresumed, Help: "Batches decided on what the last one left, by whether that was right."}, []string{"right"}),
 	}
 	queue := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricQueue, Help: "Commands that wait."}, func() float64 {
 		d.mu.Lock()
@@ -55,7 +58,7 @@ func newMetrics(r prometheus.Registerer, d *Desk) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.size, m.decide, m.answer, m.reruns, m.overloaded, m.hinted, m.replayed, queue, lines} {
+	for _, c := range []prometheus.Collector{m.size, m.decide, m.answer, m.reruns, m.overloaded, m.hinted, m.replayed, m.presumed, queue, lines} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -138,10 +138,15 @@ func (d *Desk) attempt(batch []*waiting) error {
 	ctx, cancel := context.WithTimeout(d.base, d.cfg.DecideWithin)
 	defer cancel()
 	began := time.Now()
-	s := newSitting(d, batch)
-	if err := d.store.Admit(ctx, s.want(), s.decide); err != nil {
+	s, head, err := d.presume(ctx, batch)
+	if errors.Is(err, pgstore.ErrNotAsPresumed) {
+		s = newSitting(d, batch)
+		head, err = d.store.Admit(ctx, s.want(), s.decide)
+	}
+	if err != nil {
 		return err
 	}
+	d.remember(batch[0].EventID, head)
 	d.metrics.batch(len(batch), time.Since(began))
 	s.deliver()
 	return nil

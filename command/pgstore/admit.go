@@ -26,6 +26,9 @@ type Want struct {
 	OffersUntil time.Time
 }
 
+// Decide turns what the database has into what is to be written; nil: nothing.
+type Decide func(context.Context, *Locked) (*Save, error)
+
 // Save is what a batch did.
 type Save struct {
 	Event      *contract.Event // nil: the event itself stays
@@ -44,33 +47,30 @@ type SavedRow struct {
 
 // Admit runs one transaction on one event: it takes the lock, reads, lets decide decide, and writes what it returns.
 // Two round trips; a third when decide reads the queue, or when the event has offers that its policy does not announce. A
-// nil Save writes nothing. decide's error comes back as it is.
+// nil Save writes nothing. decide's error comes back as it is. The Head is the event's after it.
 //
 // Read committed is enough and meant: each statement behind the lock sees all that was committed before it was granted.
-func (s *Store) Admit(ctx context.Context, want Want, decide func(context.Context, *Locked) (*Save, error)) error {
+func (s *Store) Admit(ctx context.Context, want Want, decide Decide) (Head, error) {
 	conn, err := s.acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("connection to decide on event %s: %w", want.EventID, err)
+		return Head{}, fmt.Errorf("connection to decide on event %s: %w", want.EventID, err)
 	}
 	defer conn.Release()
 	locked, err := s.lock(ctx, conn, want)
 	if err != nil {
 		rollback(ctx, conn)
-		return err
+		return Head{}, err
 	}
 	save, err := decide(ctx, locked)
 	if err != nil || save == nil {
 		rollback(ctx, conn)
-		return err
+		return locked.Head, err
 	}
-	if err := s.commit(ctx, conn, locked, save); err != nil {
+	head, err := s.commit(ctx, conn, &pgx.Batch{}, locked, save)
+	if err != nil {
 		rollback(ctx, conn)
-		return err
 	}
-	if save.Event != nil {
-		s.events.put(*save.Event)
-	}
-	return nil
+	return head, err
 }
 
 // rollback ends a transaction that is not wanted; the pool throws the connection away if that fails.
@@ -84,6 +84,8 @@ func rollback(ctx context.Context, conn *pgxpool.Conn) {
 }
 
 const (
+	begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
 	selectCounter = `SELECT capacity, going, maybe, waitlisted, held, checked_in, version, revision, chain, recorded_at
 		FROM event_counter WHERE event_id = $1 `
 	selectBody = `SELECT body FROM event WHERE id = $1`
@@ -118,7 +120,7 @@ func (s *Store) lock(ctx context.Context, conn *pgxpool.Conn, want Want) (*Locke
 		return nil, fault.ErrNotFound
 	}
 	b := &pgx.Batch{}
-	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	b.Queue(begin)
 	b.Queue(selectCounter+forUpdate, event).QueryRow(l.scanCounter)
 	l.Event, _ = s.events.get(want.EventID)
 	if l.Event.ID == "" {
@@ -176,27 +178,31 @@ func (s *Store) Peek(ctx context.Context, want Want) (*Locked, error) {
 	return l, nil
 }
 
-func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, l *Locked, save *Save) error {
-	b := &pgx.Batch{}
-	if err := queueSave(b, l, save); err != nil {
-		return err
+// commit sends the rest of a transaction, whose first statements are in b already.
+func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch, l *Locked, save *Save) (Head, error) {
+	head, err := queueSave(b, l, save)
+	if err != nil {
+		return Head{}, err
 	}
 	committed := false
 	b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		committed = tag.String() == "COMMIT" // a transaction that had failed answers ROLLBACK
 		return nil
 	})
-	err := conn.SendBatch(ctx, b).Close()
+	err = conn.SendBatch(ctx, b).Close()
 	if err == nil && !committed {
 		err = errors.New("rolled back at commit")
 	}
 	if err == nil {
-		return nil
+		if save.Event != nil {
+			s.events.put(*save.Event)
+		}
+		return head, nil
 	}
 	if !refused(err) {
 		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	}
-	return fmt.Errorf("save event %s: %w", l.Event.ID, err)
+	return Head{}, fmt.Errorf("save event %s: %w", l.Event.ID, err)
 }
 
 // refused tells that the server itself turned a statement down and lives on: then nothing was committed.

@@ -15,18 +15,23 @@ import (
 	"github.com/turnout-events/turnout/internal/contract"
 )
 
-// Locked is what the database has of one event while the lock of its counter row is held.
-type Locked struct {
-	Event      contract.Event
+// Head is the counter row of an event: where its log ends, and what that came to.
+type Head struct {
 	Counters   contract.Counters
 	Version    int64
 	Revision   int64
 	Chain      []byte
 	RecordedAt time.Time
-	Rows       []*rsvp.Row // may have one RSVP twice
-	Answers    map[Key]Answer
+}
 
-	conn *pgxpool.Conn
+// Locked is what the database has of one event while the lock of its counter row is held.
+type Locked struct {
+	Head
+	Event   contract.Event
+	Rows    []*rsvp.Row // may have one RSVP twice
+	Answers map[Key]Answer
+
+	conn *pgxpool.Conn // nil: nothing more can be read
 }
 
 // lateOffers reads the open offers if there are any, and they were not read with the rest: few events have some. Held
@@ -104,6 +109,9 @@ func (l *Locked) WholeQueue(ctx context.Context) ([]*rsvp.Row, error) {
 
 // Waiting counts the parties on the waitlist.
 func (l *Locked) Waiting(ctx context.Context) (int, error) {
+	if l.conn == nil {
+		return 0, ErrNotAsPresumed
+	}
 	var n int
 	if err := l.conn.QueryRow(ctx, countQueue, l.Event.ID).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count the queue of event %s: %w", l.Event.ID, err)
@@ -112,6 +120,9 @@ func (l *Locked) Waiting(ctx context.Context) (int, error) {
 }
 
 func (l *Locked) queue(ctx context.Context, sql string, args ...any) ([]*rsvp.Row, error) {
+	if l.conn == nil {
+		return nil, ErrNotAsPresumed
+	}
 	rows, err := l.conn.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the queue of event %s: %w", l.Event.ID, err)

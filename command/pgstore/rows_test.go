@@ -75,10 +75,16 @@ func message(e contract.Event, version int64) contract.Envelope {
 	}
 }
 
+func admit(t *testing.T, s *pgstore.Store, want pgstore.Want, decide pgstore.Decide) {
+	t.Helper()
+	_, err := s.Admit(t.Context(), want, decide)
+	must(t, err)
+}
+
 // save writes rows with one message each.
 func save(t *testing.T, s *pgstore.Store, e contract.Event, rows ...*rsvp.Row) {
 	t.Helper()
-	must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+	admit(t, s, pgstore.Want{EventID: e.ID}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
 		out := &pgstore.Save{Counters: l.Counters, RecordedAt: time.Now()}
 		for i, r := range rows {
 			v := l.Version + int64(i) + 1
@@ -87,7 +93,7 @@ func save(t *testing.T, s *pgstore.Store, e contract.Event, rows ...*rsvp.Row) {
 			out.Counters.Waitlisted++
 		}
 		return out, nil
-	}))
+	})
 }
 
 // fill sets every field to something that is not its zero value, so that a field that is added and not stored shows.
@@ -183,7 +189,7 @@ func TestQueueForSeats(t *testing.T) {
 		0: nil, 1: {2}, 2: {2, 3, 4}, 3: {1, 2, 3, 4, 6}, 4: {1, 2, 3, 4, 6, 7, 8, 9},
 		100: {1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
 	} {
-		must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, func(ctx context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+		admit(t, s, pgstore.Want{EventID: e.ID}, func(ctx context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
 			queue, err := l.Queue(ctx, seats)
 			must(t, err)
 			var got []int64
@@ -201,7 +207,7 @@ func TestQueueForSeats(t *testing.T) {
 				t.Errorf("the whole queue has %d, %d are counted", len(whole), n)
 			}
 			return nil, nil
-		}))
+		})
 	}
 }
 
@@ -261,7 +267,7 @@ func TestOffersAreReadUnderEveryPolicy(t *testing.T) {
 		row := &rsvp.Row{New: true, WrappedKey: []byte{1}, RSVP: contract.RSVP{
 			ID: newID(t), EventID: e.ID, Status: contract.StatusOffered, Response: contract.Going, PartySize: 2, Sealed: []byte{1},
 			OfferExpiresAt: &until, CreatedAt: until, UpdatedAt: until}}
-		must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+		admit(t, s, pgstore.Want{EventID: e.ID}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
 			e.WaitlistPolicy, e.Revision = policy, l.Revision+1
 			counters := l.Counters
 			counters.Held = 2
@@ -269,17 +275,17 @@ func TestOffersAreReadUnderEveryPolicy(t *testing.T) {
 				Event: &e, Counters: counters, RecordedAt: until, Messages: []contract.Envelope{message(e, l.Version+1)},
 				Rows: []pgstore.SavedRow{{Row: row, Version: l.Version + 1}},
 			}, nil
-		}))
+		})
 		for _, at := range []struct {
 			until time.Time
 			want  int
 		}{{until, 1}, {until.Add(-time.Second), 0}} {
-			must(t, s.Admit(t.Context(), pgstore.Want{EventID: e.ID, OffersUntil: at.until}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+			admit(t, s, pgstore.Want{EventID: e.ID, OffersUntil: at.until}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
 				if len(l.Rows) != at.want {
 					t.Errorf("policy %s: %d offers that end by %s, want %d", policy, len(l.Rows), at.until, at.want)
 				}
 				return nil, nil
-			}))
+			})
 			seen, err := s.Peek(t.Context(), pgstore.Want{EventID: e.ID, OffersUntil: at.until})
 			must(t, err)
 			if len(seen.Rows) != at.want {

@@ -2,12 +2,10 @@ package pgstore
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -43,48 +41,55 @@ const (
 
 	updateEvent = `UPDATE event SET slug = $2, external_id = $3, series_id = $4, status = $5, starts_at = $6, ends_at = $7,
 			retain_until = $8, body = $9 WHERE id = $1`
-	// The old version in the condition: a batch that did not hold the lock changes nothing.
-	updateCounter = `UPDATE event_counter SET capacity = $3, going = $4, maybe = $5, waitlisted = $6, held = $7,
-			checked_in = $8, version = $9, revision = $10, chain = $11, recorded_at = $12
-		WHERE event_id = $1 AND version = $2`
+	// It takes the lock of the row if the transaction does not have it. Where the log ends otherwise than the decision was
+	// made for, it divides by zero, and with it the whole transaction is refused. The chain's hash is of all that happened:
+	// another log may have come to the same version.
+	updateCounter = `WITH moved AS (
+			UPDATE event_counter SET capacity = $3, going = $4, maybe = $5, waitlisted = $6, held = $7, checked_in = $8,
+				version = $9, revision = $10, chain = $11, recorded_at = $12
+			WHERE event_id = $1 AND version = $2 AND chain = $13 RETURNING 1)
+		SELECT 1 / count(*) FROM moved`
 )
 
-// errNotLocked cannot happen while everybody takes the lock.
-var errNotLocked = errors.New("the event has moved on under the lock")
-
-func queueSave(b *pgx.Batch, l *Locked, save *Save) error {
+// queueSave queues what a batch did, the counter row first, and gives what that row is then.
+func queueSave(b *pgx.Batch, l *Locked, save *Save) (Head, error) {
 	event, err := uuidOf(l.Event.ID)
 	if err != nil {
-		return err
+		return Head{}, err
+	}
+	head := l.Head
+	if len(save.Messages) > 0 { // else an answer to repeat, and nothing that happened
+		head = save.after(l)
+		c := &head.Counters
+		b.Queue(updateCounter, event, l.Version, c.Capacity, c.Going, c.Maybe, c.Waitlisted, c.Held, c.CheckedIn, head.Version,
+			head.Revision, head.Chain, head.RecordedAt, l.Chain)
 	}
 	if err := queueRSVPs(b, event, save.Rows); err != nil {
-		return err
+		return Head{}, err
 	}
 	queueNewAnswers(b, save.Answers)
 	if len(save.Messages) == 0 {
-		return nil // an answer to repeat, and nothing that happened
+		return head, nil
 	}
-	chain := Chain(l.Chain, save.Messages)
 	if err := queueEventLog(b, save.Messages); err != nil {
-		return err
+		return Head{}, err
 	}
-	revision := l.Revision
+	if save.Event == nil {
+		return head, nil
+	}
+	return head, queueEvent(b, updateEvent, save.Event)
+}
+
+// after is the counter row when the messages, which get their Chain here, are in the log.
+func (save *Save) after(l *Locked) Head {
+	h := Head{
+		Counters: save.Counters, Version: save.Messages[len(save.Messages)-1].Version, Revision: l.Revision,
+		Chain: Chain(l.Chain, save.Messages), RecordedAt: save.RecordedAt,
+	}
 	if save.Event != nil {
-		revision = save.Event.Revision
-		if err := queueEvent(b, updateEvent, save.Event); err != nil {
-			return err
-		}
+		h.Revision = save.Event.Revision
 	}
-	c := save.Counters
-	last := save.Messages[len(save.Messages)-1].Version
-	b.Queue(updateCounter, event, l.Version, c.Capacity, c.Going, c.Maybe, c.Waitlisted, c.Held, c.CheckedIn, last,
-		revision, chain, save.RecordedAt).Exec(func(tag pgconn.CommandTag) error {
-		if tag.RowsAffected() != 1 {
-			return errNotLocked
-		}
-		return nil
-	})
-	return nil
+	return h
 }
 
 func queueEvent(b *pgx.Batch, sql string, e *contract.Event, more ...any) error {

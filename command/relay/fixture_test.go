@@ -104,13 +104,14 @@ func (f *fixture) message(event string, version int64) contract.Envelope {
 
 // say logs n more messages of an event in one transaction.
 func (f *fixture) say(ctx context.Context, event string, n int) error {
-	return f.store.Admit(ctx, pgstore.Want{EventID: event}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+	_, err := f.store.Admit(ctx, pgstore.Want{EventID: event}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
 		save := &pgstore.Save{Counters: l.Counters, RecordedAt: pgstore.RecordedAt(time.Now(), l.RecordedAt)}
 		for i := range n {
 			save.Messages = append(save.Messages, f.message(event, l.Version+int64(i)+1))
 		}
 		return save, nil
 	})
+	return err
 }
 
 // read gives what Kafka has: per event the versions, in the order in which they lie.
