@@ -234,13 +234,45 @@ func clientKeys(batch []*waiting, first map[pgstore.Key]int, answers []pgstore.N
 func (s *sitting) deliver() {
 	event := s.batch[0].EventID
 	s.desk.setFull(event, s.full)
-	if s.counted {
-		s.desk.setPlaces(event, place{version: s.book.Version, parties: s.waiting})
-	}
 	if s.wrote {
 		s.desk.wake(pgstore.ShardOf(event))
 	}
 	for i, w := range s.batch {
 		s.desk.finish(w, s.results[i].answer, s.results[i].err)
 	}
+}
+
+// countWaiting learns how many parties wait, for a newcomer is told its place in the queue: from the counter row if none,
+// from the last batch, else from the table if a command must know, which takes longer the more there are.
+func (s *sitting) countWaiting(ctx context.Context, l *pgstore.Locked, must bool) (err error) {
+	known := l.Counters.Waitlisted == 0
+	if !known {
+		s.waiting, known = s.desk.waitingAt(l)
+	}
+	if !known && must {
+		s.waiting, err = l.Waiting(ctx)
+		known = err == nil
+	}
+	if s.counted = known; known {
+		s.book.SetWaiting(s.waiting)
+	}
+	return err
+}
+
+// joined is by how many parties the queue grew.
+func joined(drafts []rsvp.Draft) int {
+	n := 0
+	for i := range drafts {
+		m, ok := drafts[i].Payload.(contract.RSVPMessage)
+		if !ok {
+			continue
+		}
+		if m.RSVP.Status == contract.StatusWaitlisted {
+			n++
+		}
+		if m.Before.Status == contract.StatusWaitlisted {
+			n--
+		}
+	}
+	return n
 }

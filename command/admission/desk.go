@@ -125,7 +125,6 @@ type Desk struct {
 	closed  bool
 	away    bool                // the last transaction found no database
 	full    map[string]struct{} // events that had no seat and no waitlist when last locked
-	places  map[string]place    // how many parties wait, of events that had some when last locked
 	heads   map[string]*head    // how events were left
 	wait    sync.WaitGroup      // of line goroutines
 }
@@ -146,7 +145,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Desk, error) {
 	d := &Desk{
 		cfg: cfg, store: deps.Store, answers: answers, log: deps.Log, wake: deps.Wake, now: deps.Now,
 		base: context.WithoutCancel(ctx), lines: map[string]*line{}, running: map[pgstore.Key]int{},
-		full: map[string]struct{}{}, places: map[string]place{}, heads: map[string]*head{},
+		full: map[string]struct{}{}, heads: map[string]*head{},
 	}
 	if d.wake == nil {
 		d.wake = func(int) {}

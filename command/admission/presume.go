@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -11,8 +12,10 @@ import (
 // head is how this process left an event, and whether to trust that nobody else decides on it, or repeats requests.
 type head struct {
 	pgstore.Head
-	wrong int // presumed in vain, since it was right the last time
-	rest  int // batches that will look first
+	waiting int  // parties in the queue
+	counted bool // waiting is known
+	wrong   int  // presumed in vain, since it was right the last time
+	rest    int  // batches that will look first
 }
 
 const (
@@ -96,17 +99,30 @@ func (d *Desk) presumed(event string, right bool) {
 }
 
 // remember keeps how a batch left the event.
-func (d *Desk) remember(event string, left pgstore.Head) {
+func (d *Desk) remember(s *sitting, left pgstore.Head) {
+	event := s.batch[0].EventID
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if h := d.heads[event]; h != nil {
-		h.Head = left
-		return
+	h := d.heads[event]
+	if h == nil {
+		if len(d.heads) >= maxHeads {
+			d.heads = map[string]*head{}
+		}
+		h = &head{}
+		d.heads[event] = h
 	}
-	if len(d.heads) >= maxHeads {
-		d.heads = map[string]*head{}
+	h.Head, h.waiting, h.counted = left, s.waiting, s.counted
+}
+
+// waitingAt gives how many parties wait, if this process left the event as it is.
+func (d *Desk) waitingAt(l *pgstore.Locked) (parties int, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h := d.heads[l.Event.ID]
+	if h == nil || !h.counted || !bytes.Equal(h.Chain, l.Chain) {
+		return 0, false // another process has decided since
 	}
-	d.heads[event] = &head{Head: left}
+	return h.waiting, true
 }
 
 func yesNo(b bool) string {

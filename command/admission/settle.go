@@ -146,7 +146,7 @@ func (d *Desk) attempt(batch []*waiting) error {
 	if err != nil {
 		return err
 	}
-	d.remember(batch[0].EventID, head)
+	d.remember(s, head)
 	d.metrics.batch(len(batch), time.Since(began))
 	s.deliver()
 	return nil
