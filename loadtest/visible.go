@@ -20,6 +20,7 @@ const (
 	visibleRate   = 200 // answers a second, and raw messages
 	visibleEvents = 20
 	visibleConns  = 64
+	visibleWarm   = 30 * time.Second
 	rawSize       = 800                   // bytes, as the message of an RSVP
 	listingEvery  = 25 * time.Millisecond // between two searches of the watcher
 )
@@ -38,6 +39,11 @@ func visible(ctx context.Context, o options) (rows []row, err error) {
 		return nil, err
 	}
 	if err := v.start(ctx); err != nil {
+		return nil, err
+	}
+	// A JVM compiles what runs often, which takes Kafka and Elasticsearch half of two processors after they are started. What
+	// guests meet has run for longer.
+	if _, err := v.block(ctx, visibleWarm); err != nil {
 		return nil, err
 	}
 	var raw, beside, seats, listing [2]series // p50 and p99

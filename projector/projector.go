@@ -193,28 +193,20 @@ func (p *Projector) consume(ctx context.Context, g group) error {
 		g.targets.Refresh(ctx)
 	}
 	handle := g.handle
-	if g.index != "" {
-		all := newTogether(ctx, g.handle, p.cfg.MaxBatch, rests[g.index])
-		defer all.wait()
-		handle = all.Handle
-		watching, stop := context.WithCancel(ctx)
-		var watched sync.WaitGroup
-		watched.Go(func() { p.watchIndex(watching, g, log) })
-		defer func() {
-			stop()
-			watched.Wait()
-		}()
-	}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	besides, stop := context.WithCancel(ctx)
+	defer stop()
 	if g.name == listing.Group {
 		fresh := newFreshener(p.deps.Elastic, g.index, log)
-		freshening, stop := context.WithCancel(ctx)
-		var ended sync.WaitGroup
-		ended.Go(func() { fresh.run(freshening) })
-		defer func() {
-			stop()
-			ended.Wait()
-		}()
-		handle = fresh.after(handle)
+		beside.Go(func() { fresh.run(besides) })
+		handle = fresh.around(handle)
+	}
+	if g.index != "" {
+		all := newTogether(ctx, handle, p.cfg.MaxBatch, rests[g.index])
+		defer all.wait()
+		handle = all.Handle
+		beside.Go(func() { p.watchIndex(besides, g, log) })
 	}
 	return kafkabus.Consume(ctx, p.deps.Kafka, g.name, []string{g.topic}, handle, kafkabus.ConsumeOptions{
 		MaxBatch: p.cfg.MaxBatch, MaxBackoff: 5 * time.Second, Log: log, OnBatch: p.metrics.onBatch(g.name),

@@ -330,3 +330,24 @@ func TestAnOlderIndexStaysOlder(t *testing.T) {
 		t.Errorf("version %d, %v after the rebuild", v, err)
 	}
 }
+
+// What is written to be visible is found by a search at once, with all that was written before it; other writes are not.
+func TestVisibleWritesAreFound(t *testing.T) {
+	t.Parallel()
+	c := indexed(t)
+	found := func(want int64) {
+		t.Helper()
+		n, err := c.Count(t.Context(), "docs", nil)
+		if err != nil || n != want {
+			t.Fatalf("%d documents are found, want %d: %v", n, want, err)
+		}
+	}
+	bulk(t, c, elastic.Op{Index: "docs", ID: "1", Version: 1, Doc: doc{"one", 1}})
+	found(0)
+	if _, err := c.Bulk(elastic.Visible(t.Context()), []elastic.Op{{Index: "docs", ID: "2", Version: 1, Doc: doc{"two", 2}}}); err != nil {
+		t.Fatal(err)
+	}
+	found(2)
+	bulk(t, c, elastic.Op{Index: "docs", ID: "3", Version: 1, Doc: doc{"three", 3}})
+	found(2)
+}
