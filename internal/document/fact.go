@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Fact is the document of a message about an event: what the analytics add up
@@ -39,29 +41,92 @@ type Fact struct {
 	CheckedIn  int  `json:"checked_in"`
 	Capacity   *int `json:"capacity,omitempty"`
 
-	Payload json.RawMessage `json:"payload"` // the last: Line relies on it
+	Payload json.RawMessage `json:"payload"`
 }
 
-// Line is the document as JSON on one line. Payload must be valid JSON; it is
-// most of the document and is taken as it is, where encoding/json would read
-// it twice more.
-func (f Fact) Line() ([]byte, error) {
-	payload := f.Payload
-	f.Payload = nil
-	b, err := json.Marshal(f)
-	head, whole := bytes.CutSuffix(b, []byte("null}"))
-	if err != nil || !whole {
-		return nil, fmt.Errorf("encode fact %s: %w", FactID(f.EventID, f.Version), err)
+// AppendLine appends the document as JSON on one line. There is one for every
+// message, and encoding/json took a sixth of what the facts cost their
+// projector: five times as long as this. Payload must be valid JSON; it is most
+// of the document and is taken as it is.
+func (f *Fact) AppendLine(b []byte) ([]byte, error) {
+	l := line{b: append(b, '{')}
+	l.text("event_id", f.EventID)
+	l.text("organization_id", f.OrganizationID)
+	l.number("version", f.Version)
+	l.text("type", f.Type)
+	l.time("at", f.At)
+	l.time("valid_at", f.ValidAt)
+	l.text("actor", f.Actor)
+	l.some("reason", f.Reason)
+	l.number("partition", int64(f.Partition))
+	l.number("offset", f.Offset)
+
+	l.some("rsvp_id", f.RSVPID)
+	l.some("status", f.Status)
+	l.some("before", f.Before)
+	l.count("party_size", f.PartySize)
+	l.count("party_before", f.PartyBefore)
+	if f.First {
+		l.b = append(l.b, `"first":true,`...)
 	}
-	line := bytes.NewBuffer(make([]byte, 0, len(head)+len(payload)+1))
-	line.Write(head)
-	if len(payload) > 0 && !bytes.ContainsAny(payload, "\r\n") {
-		line.Write(payload)
-	} else if err := json.Compact(line, payload); err != nil {
-		return nil, fmt.Errorf("encode fact %s: %w", FactID(f.EventID, f.Version), err)
+	l.count("check_in_delta", f.CheckInDelta)
+	l.some("conflict", f.Conflict)
+	l.count("rating", f.Rating)
+
+	l.number("going", int64(f.Going))
+	l.number("maybe", int64(f.Maybe))
+	l.number("waitlisted", int64(f.Waitlisted))
+	l.number("held", int64(f.Held))
+	l.number("checked_in", int64(f.CheckedIn))
+	if f.Capacity != nil {
+		l.number("capacity", int64(*f.Capacity))
 	}
-	line.WriteByte('}')
-	return line.Bytes(), nil
+	l.name("payload")
+	if len(f.Payload) > 0 && !bytes.ContainsAny(f.Payload, "\r\n") {
+		l.b = append(l.b, f.Payload...)
+	} else {
+		compact := bytes.NewBuffer(l.b)
+		if err := json.Compact(compact, f.Payload); err != nil {
+			return b, fmt.Errorf("encode fact %s: %w", FactID(f.EventID, f.Version), err)
+		}
+		l.b = compact.Bytes()
+	}
+	return append(l.b, '}'), nil
+}
+
+// line is an object that is being written; each member ends with a comma.
+type line struct{ b []byte }
+
+func (l *line) name(name string) {
+	l.b = append(append(append(l.b, '"'), name...), '"', ':')
+}
+
+func (l *line) text(name, value string) {
+	l.name(name)
+	b, _ := jsontext.AppendQuote(l.b, value) // what is no text is replaced, as encoding/json does; that is all it could say
+	l.b = append(b, ',')
+}
+
+func (l *line) some(name, value string) {
+	if value != "" {
+		l.text(name, value)
+	}
+}
+
+func (l *line) number(name string, value int64) {
+	l.name(name)
+	l.b = append(strconv.AppendInt(l.b, value, 10), ',')
+}
+
+func (l *line) count(name string, value int) {
+	if value != 0 {
+		l.number(name, int64(value))
+	}
+}
+
+func (l *line) time(name string, value time.Time) {
+	l.name(name)
+	l.b = append(value.AppendFormat(append(l.b, '"'), time.RFC3339Nano), '"', ',')
 }
 
 // LateLane stands where the partition of a fact was that was written when others

@@ -25,12 +25,14 @@ type Op struct {
 	// Version is the document's own: a lower one than the stored is a conflict, an equal one writes again
 	// (external_gte). 0 writes whatever is stored.
 	Version int64
-	// Doc is the document: Encoded, or anything encoding/json takes.
+	// Doc is the document: an Appender, or anything encoding/json takes.
 	Doc any
 }
 
-// Encoded is a document that goes as it is. It must be valid JSON on one line: a newline would end the item.
-type Encoded []byte
+// Appender is a document that writes itself: as JSON on one line, for a newline would end the item.
+type Appender interface {
+	AppendLine([]byte) ([]byte, error)
+}
 
 // Status is how an operation ended.
 type Status int
@@ -105,7 +107,9 @@ func (c *Client) Bulk(ctx context.Context, ops []Op) ([]Result, error) {
 			e.body.Reset()
 			e.body.Write(last)
 		}
-		sent = append(sent, i)
+		if sent = append(sent, i); i == 0 { // documents of a batch are about as long
+			e.body.Grow(min(e.body.Len()*len(ops), chunkBytes))
+		}
 	}
 	if len(sent) == 0 {
 		return results, nil
@@ -142,10 +146,11 @@ func (e *encoder) encode(op Op) error {
 		e.body.Write(strconv.AppendInt(e.body.AvailableBuffer(), op.Version, 10))
 	}
 	e.body.WriteString("}}\n")
-	if doc, ok := op.Doc.(Encoded); ok {
-		e.body.Write(doc)
+	if doc, ok := op.Doc.(Appender); ok {
+		line, err := doc.AppendLine(e.body.AvailableBuffer())
+		e.body.Write(line)
 		e.body.WriteByte('\n')
-		return nil
+		return err
 	}
 	// It ends with a newline, and compacts a RawMessage: a newline within would end the item.
 	if err := json.NewEncoder(&e.body).Encode(op.Doc); err != nil {

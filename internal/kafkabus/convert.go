@@ -50,12 +50,27 @@ func toRecord(msg *message.Message) *sarama.Record {
 	return r
 }
 
+// names are those of the headers of a batch, which every record has a copy of.
+type names map[string]string
+
+func (n names) of(key []byte) string {
+	name, known := n[string(key)] // no copy: the compiler sees that it is only looked up
+	if !known {
+		name = string(key)
+		n[name] = name
+	}
+	return name
+}
+
 // fromKafka makes the message of a record. It cannot fail: what the payload means is the handler's to judge.
-func fromKafka(cm *sarama.ConsumerMessage) *message.Message {
+func fromKafka(cm *sarama.ConsumerMessage, seen names) *message.Message {
 	meta := make(message.Metadata, len(cm.Headers)+5)
 	for _, h := range cm.Headers {
-		if h != nil && !reserved(string(h.Key)) {
-			meta[string(h.Key)] = string(h.Value)
+		if h == nil {
+			continue
+		}
+		if name := seen.of(h.Key); !reserved(name) {
+			meta[name] = string(h.Value)
 		}
 	}
 	id := meta[headerID]

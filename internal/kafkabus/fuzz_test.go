@@ -20,7 +20,7 @@ func FuzzRecords(f *testing.F) {
 			Topic: "t", Partition: 3, Offset: 7, Key: key, Value: payload,
 			Headers: []*sarama.RecordHeader{{Key: []byte(name), Value: value}, nil},
 		}
-		msg := fromKafka(cm)
+		msg := fromKafka(cm, names{})
 		if p := PositionOf(msg); p.Topic != "t" || p.Partition != 3 || p.Offset != 7 {
 			t.Errorf("a header moved the message to %+v", p)
 		}

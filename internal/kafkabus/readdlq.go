@@ -157,7 +157,7 @@ func FetchDLQ(ctx context.Context, cfg Config, group string, partition int32, of
 }
 
 func toDeadLetter(group string, cm *sarama.ConsumerMessage) DeadLetter {
-	msg := fromKafka(cm)
+	msg := fromKafka(cm, names{})
 	get := func(name string) string {
 		value := msg.Metadata[name]
 		delete(msg.Metadata, name)

@@ -168,8 +168,9 @@ func callHandler(ctx context.Context, handle Handler, records []*sarama.Consumer
 		}
 	}()
 	messages := make([]*message.Message, len(records))
+	seen := names{}
 	for i, r := range records {
-		messages[i] = fromKafka(r)
+		messages[i] = fromKafka(r, seen)
 		messages[i].SetContext(ctx)
 	}
 	return handle(ctx, messages)

@@ -39,15 +39,11 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 	at := make([]int, 0, len(items))
 	for _, it := range items {
 		fact, err := factOf(it)
-		var line []byte
-		if err == nil {
-			line, err = fact.Line()
-		}
 		if err != nil {
 			rejects.Add(it.At, fmt.Errorf("%w: %w", contract.ErrUndecodable, err))
 			continue
 		}
-		ops = append(ops, elastic.Op{ID: document.FactID(fact.EventID, fact.Version), Version: versionOf(fact.Partition, fact.Offset), Doc: elastic.Encoded(line)})
+		ops = append(ops, elastic.Op{ID: document.FactID(fact.EventID, fact.Version), Version: versionOf(fact.Partition, fact.Offset), Doc: &fact})
 		at = append(at, it.At)
 	}
 	read := spans(messages)
