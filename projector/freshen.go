@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -48,13 +49,15 @@ func newFreshener(client *elastic.Client, index string, log *slog.Logger) *fresh
 func (f *freshener) around(handle kafkabus.Handler) kafkabus.Handler {
 	return func(ctx context.Context, messages []*message.Message) error {
 		began := time.Now()
-		due := f.due(began)
-		if due {
-			ctx = elastic.Visible(ctx)
+		var made *atomic.Bool // nil: not asked for
+		if f.due(began) {
+			ctx, made = elastic.Visible(ctx)
 		}
+		visible := false
+		defer func() { f.done(began, visible) }()
 		err := handle(ctx, messages)
 		var rejected *kafkabus.Rejected
-		f.done(began, due && (err == nil || errors.As(err, &rejected)))
+		visible = made != nil && made.Load() && (err == nil || errors.As(err, &rejected))
 		return err
 	}
 }
@@ -75,17 +78,18 @@ func (f *freshener) done(began time.Time, visible bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	if !visible {
-		f.stale = now
-		select {
-		case f.wake <- struct{}{}:
-		default:
+	if visible {
+		f.next = began.Add(max(freshEvery, (1+freshShare)*now.Sub(began)))
+		if f.stale.Before(began) {
+			f.stale = time.Time{}
+			return
 		}
-		return
+	} else {
+		f.stale = now
 	}
-	f.next = began.Add(max(freshEvery, (1+freshShare)*now.Sub(began)))
-	if f.stale.Before(began) {
-		f.stale = time.Time{}
+	select {
+	case f.wake <- struct{}{}:
+	default:
 	}
 }
 

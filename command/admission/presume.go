@@ -14,13 +14,13 @@ type head struct {
 	pgstore.Head
 	waiting int  // parties in the queue
 	counted bool // waiting is known
-	wrong   int  // presumed in vain, since it was right the last time
+	wrong   int  // presumed in vain, less those that were right since
 	rest    int  // batches that will look first
 }
 
 const (
 	maxHeads = 10_000 // events; beyond it they are learnt anew, which costs each one look
-	maxWrong = 6      // after so many in a row every 64th batch tries
+	maxWrong = 6      // with so many every 64th batch tries
 )
 
 // presume decides a batch of new answers without a look: on how the last batch left the event, as if nobody had decided
@@ -91,7 +91,7 @@ func (d *Desk) presumed(event string, right bool) {
 	switch {
 	case h == nil:
 	case right:
-		h.wrong = 0
+		h.wrong = max(h.wrong-1, 0)
 	default:
 		h.wrong = min(h.wrong+1, maxWrong)
 		h.rest = 1<<h.wrong - 1

@@ -38,6 +38,13 @@ func (b *bodies) put(e contract.Event) {
 	b.keep(e)
 }
 
+func (b *bodies) drop(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.young, id)
+	delete(b.old, id)
+}
+
 func (b *bodies) keep(e contract.Event) {
 	if len(b.young) >= b.size {
 		b.old, b.young = b.young, make(map[string]contract.Event, b.size)

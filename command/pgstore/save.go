@@ -47,12 +47,12 @@ const (
 	updateCounter = `WITH moved AS (
 			UPDATE event_counter SET capacity = $3, going = $4, maybe = $5, waitlisted = $6, held = $7, checked_in = $8,
 				version = $9, revision = $10, chain = $11, recorded_at = $12
-			WHERE event_id = $1 AND version = $2 AND chain = $13 RETURNING 1)
+			WHERE event_id = $1 ` + sameLog + ` RETURNING 1)
 		SELECT 1 / count(*) FROM moved`
 )
 
 // queueSave queues what a batch did, the counter row first, and gives what that row is then.
-func queueSave(b *pgx.Batch, l *Locked, save *Save) (Head, error) {
+func queueSave(b *pgx.Batch, l *Locked, save *Save, refuse func(*pgx.Batch, pgtype.UUID, *Save)) (Head, error) {
 	event, err := uuidOf(l.Event.ID)
 	if err != nil {
 		return Head{}, err
@@ -63,6 +63,9 @@ func queueSave(b *pgx.Batch, l *Locked, save *Save) (Head, error) {
 		c := &head.Counters
 		b.Queue(updateCounter, event, l.Version, c.Capacity, c.Going, c.Maybe, c.Waitlisted, c.Held, c.CheckedIn, head.Version,
 			head.Revision, head.Chain, head.RecordedAt, l.Chain)
+	}
+	if refuse != nil {
+		refuse(b, event, save)
 	}
 	if err := queueRSVPs(b, event, save.Rows); err != nil {
 		return Head{}, err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -177,9 +178,13 @@ func (e *encoder) begin(index string) error {
 
 type visible struct{}
 
-// Visible has the Bulk of a context refresh what it wrote before it answers. Unlike Refresh, it does not wait for the
-// refreshes of other indices: Elasticsearch has threads of their own for those, on two cores a single one.
-func Visible(ctx context.Context) context.Context { return context.WithValue(ctx, visible{}, "true") }
+// Visible has the Bulk of a context refresh what it wrote before it answers; done tells whether there was something. Unlike
+// Refresh, it does not wait for the refreshes of other indices: Elasticsearch has threads of their own for those, on two
+// cores a single one.
+func Visible(ctx context.Context) (_ context.Context, done *atomic.Bool) {
+	done = &atomic.Bool{}
+	return context.WithValue(ctx, visible{}, done), done
+}
 
 func (c *Client) send(ctx context.Context, body []byte, sent []int, results []Result) error {
 	var answer struct {
@@ -190,10 +195,17 @@ func (c *Client) send(ctx context.Context, body []byte, sent []int, results []Re
 			} `json:"index"`
 		} `json:"items"`
 	}
-	refresh, _ := ctx.Value(visible{}).(string)
-	err := c.do(ctx, "bulk", esapi.BulkRequest{Body: bytes.NewReader(body), Refresh: refresh,
+	request := esapi.BulkRequest{Body: bytes.NewReader(body),
 		// "error" too: the filter applies to a failed request's answer as well.
-		FilterPath: []string{"error", "items.*.status", "items.*.error.type", "items.*.error.reason", "items.*.error.caused_by"}}, &answer)
+		FilterPath: []string{"error", "items.*.status", "items.*.error.type", "items.*.error.reason", "items.*.error.caused_by"}}
+	done, _ := ctx.Value(visible{}).(*atomic.Bool)
+	if done != nil {
+		request.Refresh = "true"
+	}
+	err := c.do(ctx, "bulk", request, &answer)
+	if done != nil && err == nil {
+		done.Store(true)
+	}
 	if tooLarge(err) && len(sent) == 1 {
 		results[sent[0]] = Result{Status: Rejected, HTTP: http.StatusRequestEntityTooLarge, Reason: err.Error()}
 		return nil

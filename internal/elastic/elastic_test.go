@@ -344,8 +344,12 @@ func TestVisibleWritesAreFound(t *testing.T) {
 	}
 	bulk(t, c, elastic.Op{Index: "docs", ID: "1", Version: 1, Doc: doc{"one", 1}})
 	found(0)
-	if _, err := c.Bulk(elastic.Visible(t.Context()), []elastic.Op{{Index: "docs", ID: "2", Version: 1, Doc: doc{"two", 2}}}); err != nil {
-		t.Fatal(err)
+	ctx, done := elastic.Visible(t.Context())
+	if _, err := c.Bulk(ctx, nil); err != nil || done.Load() {
+		t.Fatalf("nothing is made visible: %v", err)
+	}
+	if _, err := c.Bulk(ctx, []elastic.Op{{Index: "docs", ID: "2", Version: 1, Doc: doc{"two", 2}}}); err != nil || !done.Load() {
+		t.Fatalf("it is not said that it is visible: %v", err)
 	}
 	found(2)
 	bulk(t, c, elastic.Op{Index: "docs", ID: "3", Version: 1, Doc: doc{"three", 3}})
