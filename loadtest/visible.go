@@ -41,8 +41,8 @@ func visible(ctx context.Context, o options) (rows []row, err error) {
 	if err := v.start(ctx); err != nil {
 		return nil, err
 	}
-	// A JVM compiles what runs often, which takes Kafka and Elasticsearch half of two processors after they are started. What
-	// guests meet has run for longer.
+	// A JVM compiles what runs often, and newly started Kafka and Elasticsearch take the processors for it. What guests meet
+	// has run for longer.
 	if _, err := v.block(ctx, visibleWarm); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
@@ -25,8 +26,8 @@ const (
 
 // presume decides a batch of new answers without a look: on how the last batch left the event, as if nobody had decided
 // since and no key or address of the batch were stored. One round trip instead of two, none of it under the lock but the
-// writing. The database refuses what was presumed wrongly (pgstore.Presume), and only acceptances are believed: they
-// insert the key and the address that prove them new. Everything else is ErrNotAsPresumed, and decided with a look.
+// writing. The database refuses what was presumed wrongly (pgstore.Presume), and only acceptances are believed: their keys
+// and addresses are looked for before they are inserted. Everything else is ErrNotAsPresumed, and decided with a look.
 func (d *Desk) presume(ctx context.Context, batch []*waiting) (*sitting, pgstore.Head, error) {
 	event := batch[0].EventID
 	before, ok := d.trusted(event)
@@ -84,7 +85,7 @@ func (d *Desk) trusted(event string) (pgstore.Head, bool) {
 
 // presumed keeps count: where several processes decide on one event, or clients come again, most batches look.
 func (d *Desk) presumed(event string, right bool) {
-	d.metrics.presumed.WithLabelValues(yesNo(right)).Inc()
+	d.metrics.presumed.WithLabelValues(strconv.FormatBool(right)).Inc()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := d.heads[event]
@@ -123,11 +124,4 @@ func (d *Desk) waitingAt(l *pgstore.Locked) (parties int, known bool) {
 		return 0, false // another process has decided since
 	}
 	return h.waiting, true
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }

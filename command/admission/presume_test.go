@@ -33,7 +33,7 @@ func (f *fixture) counted(t *testing.T, change ...func(*admission.Config, *admis
 				continue
 			}
 			for _, m := range family.GetMetric() {
-				if m.GetLabel()[0].GetValue() == "yes" {
+				if m.GetLabel()[0].GetValue() == "true" {
 					right = int(m.GetCounter().GetValue())
 				} else {
 					wrong = int(m.GetCounter().GetValue())
@@ -238,33 +238,32 @@ func TestPresumedBeforeTheLock(t *testing.T) {
 	event := f.event(t)
 	_, err := desk.Do(t.Context(), f.submit(t, event, "first", 1))
 	must(t, err)
-	locked, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		_, err := newStore(f).Admit(t.Context(), pgstore.Want{EventID: event}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
-			close(locked)
-			testkit.Eventually(t, 10*time.Second, time.Millisecond, func() error {
-				var waits bool
-				err := f.pool.QueryRow(t.Context(), `SELECT count(*) > 0 FROM pg_stat_activity
-					WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waits)
-				if err == nil && !waits {
-					err = errors.New("nobody waits for the lock")
-				}
-				return err
-			})
-			payload, err := json.Marshal(contract.EventMessage{Event: l.Event, Counters: l.Counters})
-			now := contract.Time(time.Now())
-			return &pgstore.Save{Counters: l.Counters, RecordedAt: now, Messages: []contract.Envelope{{
-				Subject: event, Version: l.Version + 1, Type: contract.EventEditedV1, Org: f.org, ValidAt: now, RecordedAt: now,
-				Actor: "system:test", Payload: payload,
-			}}}, err
+	next, answer, done := f.submit(t, event, "next", 1), admission.Answer{}, make(chan error, 1)
+	_, err = newStore(f).Admit(t.Context(), pgstore.Want{EventID: event}, func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
+		go func() {
+			var err error
+			answer, err = desk.Do(t.Context(), next)
+			done <- err
+		}()
+		testkit.Eventually(t, 10*time.Second, time.Millisecond, func() error {
+			var waits bool
+			err := f.pool.QueryRow(t.Context(), `SELECT count(*) > 0 FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waits)
+			if err == nil && !waits {
+				err = errors.New("nobody waits for the lock")
+			}
+			return err
 		})
-		done <- err
-	}()
-	<-locked
-	a, err := desk.Do(t.Context(), f.submit(t, event, "next", 1))
+		payload, err := json.Marshal(contract.EventMessage{Event: l.Event, Counters: l.Counters})
+		now := contract.Time(time.Now())
+		return &pgstore.Save{Counters: l.Counters, RecordedAt: now, Messages: []contract.Envelope{{
+			Subject: event, Version: l.Version + 1, Type: contract.EventEditedV1, Org: f.org, ValidAt: now, RecordedAt: now,
+			Actor: "system:test", Payload: payload,
+		}}}, err
+	})
 	must(t, err)
 	must(t, <-done)
-	if v := decoded(t, a); v.Status != contract.StatusConfirmed || v.Version != 4 {
+	if v := decoded(t, answer); v.Status != contract.StatusConfirmed || v.Version != 4 {
 		t.Errorf("got %+v", v)
 	}
 	if right, wrong := presumed(); right != 0 || wrong != 1 {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/turnout-events/turnout/command/rsvp"
@@ -67,7 +66,7 @@ func (s *Store) Admit(ctx context.Context, want Want, decide Decide) (Head, erro
 		rollback(ctx, conn)
 		return locked.Head, err
 	}
-	head, err := s.commit(ctx, conn, &pgx.Batch{}, locked, save, nil)
+	head, err := s.commit(ctx, conn, &pgx.Batch{}, locked, save)
 	if err != nil {
 		rollback(ctx, conn)
 	}
@@ -179,12 +178,9 @@ func (s *Store) Peek(ctx context.Context, want Want) (*Locked, error) {
 	return l, nil
 }
 
-// commit sends the rest of a transaction, whose first statements are in b already. refuse, if any, is queued once the lock
-// is.
-func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch, l *Locked, save *Save,
-	refuse func(*pgx.Batch, pgtype.UUID, *Save),
-) (Head, error) {
-	head, err := queueSave(b, l, save, refuse)
+// commit sends the rest of a transaction, whose first statements are in b already.
+func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch, l *Locked, save *Save) (Head, error) {
+	head, err := queueSave(b, l, save)
 	if err != nil {
 		return Head{}, err
 	}

@@ -31,7 +31,7 @@ type Locked struct {
 	Rows    []*rsvp.Row // may have one RSVP twice
 	Answers map[Key]Answer
 
-	conn *pgxpool.Conn // nil: nothing more can be read
+	conn *pgxpool.Conn // nil: presumed, nothing can be read
 }
 
 // lateOffers reads the open offers if there are any, and they were not read with the rest: few events have some. Held

@@ -49,7 +49,7 @@ func (s *Store) Presume(ctx context.Context, event string, head Head, decide Dec
 	defer conn.Release()
 	b := &pgx.Batch{}
 	b.Queue(begin)
-	head, err = s.commit(ctx, conn, b, l, save, queueRefusal)
+	head, err = s.commit(ctx, conn, b, l, save)
 	if err == nil {
 		return head, nil
 	}

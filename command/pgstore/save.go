@@ -52,7 +52,7 @@ const (
 )
 
 // queueSave queues what a batch did, the counter row first, and gives what that row is then.
-func queueSave(b *pgx.Batch, l *Locked, save *Save, refuse func(*pgx.Batch, pgtype.UUID, *Save)) (Head, error) {
+func queueSave(b *pgx.Batch, l *Locked, save *Save) (Head, error) {
 	event, err := uuidOf(l.Event.ID)
 	if err != nil {
 		return Head{}, err
@@ -64,8 +64,8 @@ func queueSave(b *pgx.Batch, l *Locked, save *Save, refuse func(*pgx.Batch, pgty
 		b.Queue(updateCounter, event, l.Version, c.Capacity, c.Going, c.Maybe, c.Waitlisted, c.Held, c.CheckedIn, head.Version,
 			head.Revision, head.Chain, head.RecordedAt, l.Chain)
 	}
-	if refuse != nil {
-		refuse(b, event, save)
+	if l.conn == nil { // presumed
+		queueRefusal(b, event, save)
 	}
 	if err := queueRSVPs(b, event, save.Rows); err != nil {
 		return Head{}, err
