@@ -196,6 +196,51 @@ func TestAHangingNotifierCannotRecord(t *testing.T) {
 	}
 }
 
+// What ends a notice is told once by the statement that records it, and by
+// the trigger what others do to it; what ends nothing is not told.
+func TestWhatIsRecordedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.stop()
+	w.publish()
+	states := []notice.State{notice.Sent, notice.Failed, notice.Dead, notice.Void, notice.Planned, notice.Sent}
+	for i := range states {
+		w.hear(w.going(fmt.Sprintf("guest%d", i)))
+	}
+	ctx, now := t.Context(), w.clock.Now()
+	claimed, err := w.n.store.Claim(ctx, notice.ChannelMail, "x", now, time.Minute, 10)
+	if err != nil || len(claimed) != len(states) {
+		t.Fatalf("claimed %d: %v", len(claimed), err)
+	}
+	var results []pgstore.Result
+	for i, state := range states {
+		r := pgstore.Result{ID: claimed[i].ID, Fence: claimed[i].Fence, State: state, Outcome: fmt.Sprint("outcome ", i), Tried: true}
+		switch state {
+		case notice.Planned, notice.Failed:
+			r.NextAt = now.Add(time.Hour)
+		default:
+			r.Finished = now
+		}
+		results = append(results, r)
+	}
+	results[5].Fence-- // another has it
+	if n, err := w.n.store.Record(ctx, results); err != nil || n != 5 {
+		t.Fatalf("recorded %d: %v", n, err)
+	}
+	if _, err := w.pool.Exec(ctx, `UPDATE notifier.notification SET state = 'delivered' WHERE id = $1`, claimed[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"1 sent outcome 0 1, 2 delivered outcome 0 1", "", "1 dead outcome 2 1", "1 void outcome 3 1", "", ""} {
+		var told string
+		err := w.pool.QueryRow(ctx, `SELECT coalesce(string_agg(format('%s %s %s %s', version, state, outcome, attempts), ', ' ORDER BY id), '')
+			FROM notifier.outbox WHERE notification_id = $1 AND due_at = $2`, claimed[i].ID, claimed[i].DueAt).Scan(&told)
+		if err != nil || told != want {
+			t.Errorf("%d told %q, expected %q (%v)", i, told, want, err)
+		}
+	}
+}
+
 func TestKeysThatAreAwayAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -24,7 +24,7 @@ func (w *Writer) calendar(m *gomail.Msg, d *notice.Delivery, p contract.Personal
 		return nil
 	}
 	text := w.invitation(d, p, manage, method, partstat, now)
-	m.AddAlternativeString(gomail.ContentType("text/calendar; method="+string(method)), text)
+	m.AddAlternativeString(gomail.ContentType("text/calendar; method="+string(method)), text, unbuffered)
 	return m.AttachReader("invite.ics", strings.NewReader(text),
 		gomail.WithFileContentType(gomail.ContentType(`application/ics; name="invite.ics"`)))
 }

@@ -161,7 +161,7 @@ func flattenPart(t *testing.T, b *strings.Builder, header func(string) string, b
 			flattenPart(t, b, p.Header.Get, p)
 		}
 	}
-	switch header("Content-Transfer-Encoding") {
+	switch strings.ToLower(header("Content-Transfer-Encoding")) {
 	case "base64":
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	case "quoted-printable":

@@ -33,7 +33,7 @@ func (w *Writer) memberMessage(d *notice.Delivery, p contract.Personal, now time
 	m.SetGenHeader("X-Turnout-Notification", d.Notice.ID)
 	m.SetListUnsubscribe(off)
 	m.SetListUnsubscribePost()
-	m.SetBodyString(gomail.TypeTextPlain, words.Text)
-	m.AddAlternativeString(gomail.TypeTextHTML, words.HTML)
+	m.SetBodyString(gomail.TypeTextPlain, words.Text, unbuffered)
+	m.AddAlternativeString(gomail.TypeTextHTML, words.HTML, unbuffered)
 	return m, nil
 }

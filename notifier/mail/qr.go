@@ -116,16 +116,19 @@ func deflate(out []byte, code *modules) []byte {
 	sum, sums := uint32(1), uint32(0) // Adler-32
 	for y := -qrQuiet; y < qrModules+qrQuiet; y++ {
 		w.put(black, blackLen) // the filter's number, 0: as it is
+		row := uint64(0)       // white before and behind it
+		if y >= 0 && y < qrModules {
+			row = code[y] >> qrQuiet
+		}
 		line, weighed := uint32(0), uint32(0)
-		for i := range qrLine - 1 {
-			pair := uint64(0)
-			if x := 2*i - qrQuiet; y >= 0 && y < qrModules && x >= 0 && x < qrModules {
-				pair = code[y] >> (62 - x) & 3 // white behind the last module
+		for i := 0; i < qrLine-1; i += 4 {
+			s := &fours[row>>(56-2*i)&0xff]
+			if i+4 > qrLine-1 { // the last is alone
+				s = &pairs[row>>(62-2*i)&3]
 			}
-			s := pairs[pair]
 			w.put(s.code, s.length)
 			line += s.pixels
-			weighed += s.pixels * uint32(qrLine-1-i)
+			weighed += s.weighed + s.pixels*uint32(qrLine-1-i)
 		}
 		w.put(repeat, repeatLen)
 		for range qrScale {
@@ -146,12 +149,31 @@ const (
 	repeat, repeatLen = 0b111 | 7<<3 | 1<<7 | 5<<8, 11
 )
 
+// symbols are the codes of one or more bytes of a line of pixels, their sum, and their sum weighed: with how far each is
+// from the first, less than nothing.
+type symbols struct {
+	code            uint64
+	length          uint
+	pixels, weighed uint32
+}
+
 // pairs are two modules, black is 1; of white four bits are set.
-var pairs = [4]struct {
-	code   uint64
-	length uint
-	pixels uint32
-}{{0b10, 2, 0xff}, {0b101, 3, 0xf0}, {0b001, 3, 0x0f}, {black, blackLen, 0x00}}
+var pairs = [4]symbols{{0b10, 2, 0xff, 0}, {0b101, 3, 0xf0, 0}, {0b001, 3, 0x0f, 0}, {black, blackLen, 0x00, 0}}
+
+// fours are four pairs at once.
+var fours = func() (all [256]symbols) {
+	for modules := range all {
+		four := &all[modules]
+		for i := range uint32(4) {
+			s := pairs[modules>>(6-2*i)&3]
+			four.code |= s.code << four.length
+			four.length += s.length
+			four.pixels += s.pixels
+			four.weighed -= i * s.pixels // modulo 2^32, like what it is added to
+		}
+	}
+	return all
+}()
 
 // bits writes them from the lowest on.
 type bits struct {

@@ -1,6 +1,6 @@
 // Package outcome carries the notifier's outbox to Kafka: what became of each
-// notification, at least once, in order per notification except repeats. A
-// trigger fills the outbox (migration 0015).
+// notification, at least once, in order per notification except repeats. What
+// records results fills the outbox, and a trigger for all else (migrations 0015, 0019).
 //
 // One notifier at a time publishes: whoever holds the advisory lock. A pass is
 // one round trip to Postgres (delete what the last pass got acknowledged, read
