@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net/textproto"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -21,41 +20,25 @@ const (
 	stageDone
 )
 
-// converse sends commands in one go to a server that takes them so (PIPELINING, RFC 2920), and the message in one write:
-// as it is to a server that takes it by its length (CHUNKING, RFC 3030), which spares both sides looking for its end.
-// go-mail asks and waits for each, and looks at the message byte by byte.
+// converse sends commands in one go to a server that takes them so (PIPELINING, RFC 2920), and the message in one write.
+// go-mail asks and waits for each, and looks at the message byte by byte: a tenth of the notifier's CPU for a reminder.
 func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
 	if err := c.UpdateDeadline(s.timeout); err != nil {
 		return stageMail, err
 	}
-	chunk, _ := c.Extension("CHUNKING")
-	if stage, err := ask(c, l, chunk); err != nil {
+	if stage, err := ask(c, l); err != nil {
 		return stage, err
 	}
-	wire, _ := wires.Get().(*bytes.Buffer)
-	defer wires.Put(wire)
-	if wire.Reset(); chunk {
-		writeChunk(wire, l.Raw)
-	} else {
-		writeDotted(wire, l.Raw)
-	}
-	if _, err := c.Text.W.Write(wire.Bytes()); err != nil {
-		return stageData, err
-	}
-	if err := c.Text.W.Flush(); err != nil {
+	if err := send(c, l.Raw); err != nil {
 		return stageData, err
 	}
 	_, _, err = c.Text.ReadResponse(250)
 	return stageDone, err
 }
 
-// wires have room for a mail with its command.
-var wires = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 14<<10)) }}
-
-// ask names sender and recipient, and asks to send where the message does not come by its length. The message is never
-// part of it: one that was sent before anything was answered would be in doubt whenever a server hangs up. The first
-// refusal counts; a server that wants the message in spite of it gets an empty one, which goes to nobody (RFC 2920, 3.1).
-func ask(c *smtp.Client, l *Letter, chunk bool) (stage int, err error) {
+// ask names sender and recipient and asks to send. The first refusal counts; a server that wants the message in spite of
+// it gets an empty one, which goes to nobody (RFC 2920, 3.1).
+func ask(c *smtp.Client, l *Letter) (stage int, err error) {
 	from := "MAIL FROM:<" + l.From + ">"
 	for _, extension := range [...][2]string{{"8BITMIME", " BODY=8BITMIME"}, {"SMTPUTF8", " SMTPUTF8"}} {
 		if offered, _ := c.Extension(extension[0]); offered {
@@ -63,12 +46,8 @@ func ask(c *smtp.Client, l *Letter, chunk bool) (stage int, err error) {
 		}
 	}
 	together, _ := c.Extension("PIPELINING")
-	all := [...]string{stageMail: from, stageRcpt: "RCPT TO:<" + l.To + ">", stageAsk: "DATA"}
+	commands := [...]string{stageMail: from, stageRcpt: "RCPT TO:<" + l.To + ">", stageAsk: "DATA"}
 	wanted := [...]int{stageMail: 250, stageRcpt: 25, stageAsk: 354}
-	commands := all[:]
-	if chunk {
-		commands = all[:stageAsk]
-	}
 	for i, command := range commands {
 		if strings.ContainsAny(command, "\r\n") {
 			return i, errors.New("smtp: an address of two lines")
@@ -77,7 +56,7 @@ func ask(c *smtp.Client, l *Letter, chunk bool) (stage int, err error) {
 	for i := range commands {
 		switch {
 		case together && i == stageMail:
-			_, err = c.Text.W.WriteString(strings.Join(commands, "\r\n") + "\r\n")
+			_, err = c.Text.W.WriteString(strings.Join(commands[:], "\r\n") + "\r\n")
 		case !together:
 			_, err = c.Text.W.WriteString(commands[i] + "\r\n")
 		}
@@ -114,36 +93,45 @@ func settled(c *smtp.Client, why error, together bool, left int) error {
 	return why
 }
 
-// writeChunk writes a message as BDAT wants it: its length, and lines that end in CRLF.
-func writeChunk(to *bytes.Buffer, raw []byte) {
-	if !bytes.HasSuffix(raw, []byte("\r\n")) || bytes.Count(raw, []byte("\n")) != bytes.Count(raw, []byte("\r\n")) {
-		var lines bytes.Buffer
-		writeLines(&lines, raw, "")
-		raw = lines.Bytes()
+// wires have room for a mail as it goes over the wire.
+var wires = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 14<<10)) }}
+
+// send writes the message in one go.
+func send(c *smtp.Client, raw []byte) error {
+	wire, _ := wires.Get().(*bytes.Buffer)
+	defer wires.Put(wire)
+	wire.Reset()
+	onWire(wire, raw)
+	if _, err := c.Text.W.Write(wire.Bytes()); err != nil {
+		return err
 	}
-	to.WriteString("BDAT ")
-	to.WriteString(strconv.Itoa(len(raw)))
-	to.WriteString(" LAST\r\n")
-	to.Write(raw)
+	return c.Text.W.Flush()
 }
 
-// writeDotted writes a message as DATA wants it (RFC 5321, 4.5.2): every line ends in CRLF, one that begins with a dot
-// has another before it, and a line of one dot is the end. net/textproto does the same byte by byte.
-func writeDotted(to *bytes.Buffer, raw []byte) {
-	writeLines(to, raw, ".")
-	to.WriteString(".\r\n")
-}
-
-// writeLines ends every line in CRLF, and puts dot before those that begin with one.
-func writeLines(to *bytes.Buffer, raw []byte, dot string) {
-	for more := true; more; {
-		var line []byte
-		line, raw, more = bytes.Cut(raw, []byte("\n"))
-		if bytes.HasPrefix(line, []byte(".")) {
-			to.WriteString(dot)
+// onWire writes a message as DATA wants it (RFC 5321, 4.5.2): every line ends in CRLF, one that begins with a dot has
+// another before it, and a line of one dot is the end. net/textproto does the same byte by byte.
+func onWire(to *bytes.Buffer, raw []byte) {
+	from := 0 // what is before it is written
+	for line := 0; line < len(raw); {
+		if raw[line] == '.' {
+			to.Write(raw[from:line])
+			to.WriteByte('.')
+			from = line
 		}
-		to.Write(bytes.TrimSuffix(line, []byte("\r")))
-		to.WriteString("\r\n")
-		more = more && len(raw) > 0
+		length := bytes.IndexByte(raw[line:], '\n')
+		if length < 0 {
+			break
+		}
+		end := line + length
+		if end == 0 || raw[end-1] != '\r' {
+			to.Write(raw[from:end])
+			to.WriteString("\r\n")
+			from = end + 1
+		}
+		line = end + 1
 	}
+	if to.Write(raw[from:]); !bytes.HasSuffix(raw, []byte("\n")) {
+		to.WriteString("\r\n")
+	}
+	to.WriteString(".\r\n")
 }

@@ -115,7 +115,7 @@ const record = `
 		RETURNING n.id, n.outcome_version, n.state, n.outcome, n.attempts, n.due_at, n.finished_at),
 	told AS (
 		INSERT INTO notifier.outbox (notification_id, version, state, outcome, attempts, due_at, finished_at)
-		SELECT * FROM done WHERE state IN ('sent', 'dead', 'void'))
+		SELECT id, outcome_version, state, outcome, attempts, due_at, finished_at FROM done WHERE state IN ('sent', 'dead', 'void'))
 	SELECT count(*) FROM done`
 
 func count(b bool) int16 {
