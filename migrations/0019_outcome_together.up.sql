@@ -1,5 +1,5 @@
--- Why: the outcomes of a run of mail are queued by the statement that records them, all at once: a call of the trigger
--- for each was a sixth of what a mail costs the database. Whoever counts outcome_version up has queued the outcome;
+-- Why: the outcomes of a run of mail are queued by the statement that records them, all at once, instead of by a call of
+-- the trigger for each. Whoever counts outcome_version up has queued the outcome;
 -- for every other statement the trigger does both, as before.
 -- Locks: notification against everything, for an instant. Back: down; a notifier of this release must not run then, for
 -- it would tell each outcome twice.
