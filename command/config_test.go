@@ -7,6 +7,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/turnout-events/turnout/command"
+	"github.com/turnout-events/turnout/command/httpapi"
 	"github.com/turnout-events/turnout/command/limit"
 )
 
@@ -19,9 +20,16 @@ func TestDefaultsAreValidAndAsDocumented(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	// Many guests share one network address: a campus, a conference.
-	if want := (limit.Rate{N: 1000, Per: time.Minute}); cfg.Limits.RSVPClient != want {
-		t.Errorf("answers from one network address: %s, want %s", cfg.Limits.RSVPClient, want)
+	// Many guests share one network address (a campus, a conference); what a
+	// single one of them may try is little, and no limit is off.
+	want := httpapi.Limits{
+		RSVPClient: limit.Rate{N: 1000, Per: time.Minute}, RSVPGuest: limit.Rate{N: 20, Per: time.Minute},
+		RSVPForm: limit.Rate{N: 20, Per: 10 * time.Minute}, GuestClient: limit.Rate{N: 1000, Per: time.Minute},
+		GuestLink: limit.Rate{N: 5, Per: time.Hour}, Register: limit.Rate{N: 30, Per: time.Hour},
+		LoginAddress: limit.Rate{N: 10, Per: 15 * time.Minute}, LoginClient: limit.Rate{N: 100, Per: 15 * time.Minute},
+	}
+	if cfg.Limits != want {
+		t.Errorf("limits by default: %+v, want %+v", cfg.Limits, want)
 	}
 	if cfg.Accounts.AccessTTL != 15*time.Minute {
 		t.Errorf("access tokens live %s", cfg.Accounts.AccessTTL)

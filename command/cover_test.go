@@ -52,6 +52,26 @@ func asPNG(t *testing.T, img image.Image) []byte {
 	return out.Bytes()
 }
 
+// A draft that is cancelled was never anybody's business but its organization's; an event that was published is.
+func TestWhatWasNeverPublishedStaysHidden(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	draft := r.do(request{method: "POST", path: "/v1/events", auth: auth, body: draft(orgID, nil)}).want(http.StatusCreated).text("id")
+	for eventID, want := range map[string]int{draft: http.StatusNotFound, r.published(auth, orgID, nil): http.StatusOK} {
+		path := "/v1/events/" + eventID
+		r.do(request{method: "PUT", path: path + "/cover", auth: auth, body: asPNG(t, red(32, 32)), header: map[string]string{"Content-Type": "image/png"}}).want(http.StatusOK)
+		r.do(request{method: "POST", path: path + "/cancel", auth: auth, body: `{}`}).want(http.StatusOK)
+		r.do(request{method: "GET", path: path + "/cover"}).want(want)
+		r.do(request{method: "GET", path: path + "/certificate"}).want(want)
+		if got := r.answer(eventID, "ada", 1); (got.status == http.StatusNotFound) != (want == http.StatusNotFound) {
+			t.Errorf("an answer to it: %s", got.body)
+		}
+		r.do(request{method: "GET", path: path + "/cover", auth: auth}).want(http.StatusOK)
+	}
+}
+
 // exif puts metadata into a JPEG: an orientation, and where it was taken.
 func exif(picture []byte, orientation uint16) []byte {
 	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00")
@@ -144,6 +164,30 @@ func TestCoversAreMadeAnew(t *testing.T) {
 	}
 	r.do(request{method: "DELETE", path: path, auth: auth}).want(http.StatusOK)
 	r.do(request{method: "GET", path: path}).want(http.StatusNotFound)
+}
+
+// A picture in any format that is promised becomes a JPEG; what it is, its bytes say.
+func TestCoversOfEveryFormat(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	path := "/v1/events/" + eventID + "/cover"
+	// 64 × 32 in one colour, lossless: a header and a code of one symbol per channel.
+	webp := []byte("RIFF\x18\x00\x00\x00WEBPVP8L\x0c\x00\x00\x00\x2f\x3f\xc0\x07\x00\x28\x40\xff\x0b\xd0\xff\x00")
+	for kind, picture := range map[string][]byte{
+		"image/webp": webp, "image/png": asPNG(t, red(64, 32)), "image/jpeg": asJPEG(t, red(64, 32)),
+	} {
+		r.do(request{method: "PUT", path: path, auth: auth, body: picture, header: map[string]string{"Content-Type": kind}}).want(http.StatusOK)
+		shown := r.do(request{method: "GET", path: path}).want(http.StatusOK)
+		img, format, err := image.Decode(bytes.NewReader(shown.body))
+		if err != nil || format != "jpeg" || shown.header.Get("Content-Type") != "image/jpeg" || img.Bounds() != image.Rect(0, 0, 64, 32) {
+			t.Fatalf("%s became %s %s, %v", kind, shown.header.Get("Content-Type"), format, err)
+		}
+		if r, g, b, _ := img.At(8, 16).RGBA(); r>>8 < 200 || g>>8 > 60 || b>>8 > 60 {
+			t.Errorf("%s: what was red is %d %d %d", kind, r>>8, g>>8, b>>8)
+		}
+	}
 }
 
 // ageCovers makes all pictures older than any request that could be about to name them.

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/testkit"
 )
@@ -156,6 +158,69 @@ func TestHistoryOfTheEveningHasNothingOfTheNight(t *testing.T) {
 	}
 }
 
+// "Was she in at 18:42?" is answered for one guest, with who did it and when that became known.
+func TestHistoryOfOneAnswer(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), nil)
+	first := r.answer(eventID, "ada", 2).want(http.StatusCreated)
+	ada := first.text("id")
+	scanned := time.Now()
+	bob := r.answer(eventID, "bob", 1).want(http.StatusCreated).text("id")
+	mine := request{method: "PATCH", path: "/v1/rsvps/" + ada, auth: "Guest " + first.text("manage_token"), body: `{"party_size":3}`}
+	r.do(mine).want(http.StatusOK)
+	r.do(request{method: "POST", path: "/v1/events/" + eventID + "/check-ins/batch", auth: auth, body: map[string]any{
+		"entries": []any{map[string]any{"id": "1", "rsvp_id": ada, "people": 1, "device": "gate", "at": scanned}},
+	}}).want(http.StatusOK)
+	path := "/v1/events/" + eventID + "/history?rsvp_id=" + ada
+	var page struct {
+		Items      []struct{ Type, Actor string }
+		NextCursor *string `json:"next_cursor"`
+	}
+	var seen []string
+	for cursor := ""; ; cursor = "&cursor=" + *page.NextCursor {
+		got := r.do(request{method: "GET", path: path + "&limit=2" + cursor, auth: auth}).want(http.StatusOK)
+		if err := json.Unmarshal(got.body, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page.Items {
+			seen = append(seen, m.Type)
+		}
+		if page.NextCursor == nil {
+			break
+		}
+	}
+	if want := []string{contract.RSVPConfirmedV1, contract.RSVPChangedV1, contract.CheckedInV1}; !slices.Equal(seen, want) {
+		t.Errorf("of ada: %v, want %v", seen, want)
+	}
+	for _, c := range []struct {
+		query     string
+		party, in int
+		last      string
+	}{
+		{"&as_of=" + stamp(scanned), 2, 1, contract.CheckedInV1},
+		{"&known_at=" + stamp(scanned), 2, 0, contract.RSVPConfirmedV1},
+		{"&as_of=" + stamp(time.Now()), 3, 1, contract.CheckedInV1},
+	} {
+		got := r.do(request{method: "GET", path: path + c.query, auth: auth}).want(http.StatusOK)
+		var s struct {
+			RSVP struct {
+				ID, Status string
+				PartySize  int `json:"party_size"`
+				CheckedIn  int `json:"checked_in"`
+				Last       struct{ Type, Actor string }
+			}
+		}
+		if err := json.Unmarshal(got.body, &s); err != nil || s.RSVP.ID != ada || s.RSVP.Status != contract.StatusConfirmed ||
+			s.RSVP.PartySize != c.party || s.RSVP.CheckedIn != c.in || s.RSVP.Last.Type != c.last || s.RSVP.Last.Actor == "" {
+			t.Errorf("%s: %s, %v", c.query, got.body, err)
+		}
+	}
+	r.do(request{method: "GET", path: "/v1/events/" + eventID + "/history?rsvp_id=" + bob + "&as_of=" + stamp(scanned), auth: auth}).want(http.StatusNotFound, "event-not-yet")
+	r.do(request{method: "GET", path: "/v1/events/" + eventID + "/history?rsvp_id=x", auth: auth}).want(http.StatusBadRequest)
+}
+
 func stamp(at time.Time) string { return url.QueryEscape(at.Format(time.RFC3339Nano)) }
 
 // Whoever changes the log is found out, whatever they change; the triggers
@@ -196,6 +261,7 @@ func TestVerifyFindsAnyChange(t *testing.T) {
 		"an actor":   {`UPDATE event_log SET actor = 'member:me' WHERE event_id = $1 AND version = 3`, 3},
 		"a time":     {`UPDATE event_log SET recorded_at = recorded_at - interval '1 hour' WHERE event_id = $1 AND version = 4`, 4},
 		"a seat":     {`UPDATE event_log SET payload = replace(encode(payload, 'escape'), 'waitlisted', 'confirmed!')::bytea WHERE event_id = $1 AND version = 5`, 5},
+		"a payload":  {`UPDATE event_log SET payload = 'x' WHERE event_id = $1 AND version = 5`, 5},
 		"a message":  {`DELETE FROM event_log WHERE event_id = $1 AND version = 4`, 5},
 		"the last":   {`DELETE FROM event_log WHERE event_id = $1 AND version = 6`, 6},
 		"everything": {`DELETE FROM event_log WHERE event_id = $1`, 6},
@@ -204,10 +270,62 @@ func TestVerifyFindsAnyChange(t *testing.T) {
 		if got := verify(); got.json()["intact"] != false || got.number("broken_at") != c.at {
 			t.Errorf("%s changed: %s; want it found at %d", name, got.body, c.at)
 		}
+		proof := r.do(request{method: "GET", path: "/v1/events/" + eventID + "/certificate"}).want(http.StatusOK)
+		if never, there := proof.json()["capacity_never_exceeded"]; proof.json()["intact"] != false || !there || never != nil {
+			t.Errorf("%s changed: %s; nobody can know whether the capacity was exceeded", name, proof.body)
+		}
 		exec(`DELETE FROM event_log WHERE event_id = $1`)
 		exec(`INSERT INTO event_log SELECT * FROM kept WHERE event_id = $1`)
 	}
 	if ok := verify(); ok.json()["intact"] != true {
 		t.Errorf("put back: %s", ok.body)
+	}
+}
+
+// A log that is whole and has more people seated than seats says so, and where.
+func TestCertificateOfAnEventThatWasOversold(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	eventID := r.published(auth, r.organization(auth), map[string]any{"capacity": 2})
+	for i := range 4 { // versions 3 to 6
+		r.answer(eventID, "guest"+strconv.Itoa(i), 1).want(http.StatusCreated)
+	}
+	rows, err := r.pool.Query(t.Context(), `SELECT event_id, version, type, organization_id, valid_at, recorded_at, actor, reason,
+		traceparent, payload, hash FROM event_log WHERE event_id = $1 ORDER BY version`, eventID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log []contract.Envelope
+	if err := pgstore.EachLogRow(rows, func(m *contract.Envelope) { log = append(log, *m) }); err != nil {
+		t.Fatal(err)
+	}
+	for i, going := range map[int]string{4: `"going":3`, 5: `"going":4`} {
+		log[i].Payload = []byte(strings.Replace(string(log[i].Payload), `"going":2`, going, 1))
+	}
+	head := pgstore.Chain(nil, log)
+	if _, err := r.pool.Exec(t.Context(), `ALTER TABLE event_log DISABLE TRIGGER USER`); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range log {
+		if _, err := r.pool.Exec(t.Context(), `UPDATE event_log SET payload = $3, hash = $4 WHERE event_id = $1 AND version = $2`,
+			eventID, m.Version, m.Payload, m.Chain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.pool.Exec(t.Context(), `UPDATE event_counter SET chain = $2 WHERE event_id = $1`, eventID, head); err != nil {
+		t.Fatal(err)
+	}
+	proof := r.do(request{method: "GET", path: "/v1/events/" + eventID + "/certificate"}).want(http.StatusOK)
+	if v := proof.json(); v["intact"] != true || v["capacity_never_exceeded"] != false || v["most_seated"] != 4.0 ||
+		fmt.Sprint(v["exceeded_at"]) != "[5 6]" {
+		t.Errorf("certificate: %s", proof.body)
+	}
+	if _, err := r.pool.Exec(t.Context(), `DELETE FROM event_log WHERE event_id = $1 AND version = 6`, eventID); err != nil {
+		t.Fatal(err)
+	}
+	proof = r.do(request{method: "GET", path: "/v1/events/" + eventID + "/certificate"}).want(http.StatusOK)
+	if v := proof.json(); v["intact"] != false || v["capacity_never_exceeded"] != false || fmt.Sprint(v["exceeded_at"]) != "[5]" {
+		t.Errorf("certificate of what is left: %s", proof.body)
 	}
 }

@@ -2,15 +2,18 @@ package command_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/turnout-events/turnout/command"
+	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/testkit"
@@ -130,6 +133,136 @@ func TestErasureLeavesNothingButNumbers(t *testing.T) {
 				t.Errorf("%s holds %q in the clear", table, trace)
 			}
 		}
+	}
+}
+
+// Who lost the answer to an erasure sends it again and gets the same receipt, though the token opens nothing any more.
+func TestAnErasureIsAnsweredAgain(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	one, two := r.published(auth, orgID, nil), r.published(auth, orgID, nil)
+	first := r.answer(one, "ada", 1).want(http.StatusCreated)
+	r.answer(two, "ada", 1).want(http.StatusCreated)
+	bob := r.answer(two, "bob", 1).want(http.StatusCreated)
+	mailed := "Guest " + r.mailed(first.text("id"))
+	for name, q := range map[string]request{
+		"mailed link": {auth: mailed},
+		"token":       {auth: "Guest " + bob.text("manage_token")},
+		"owner":       {auth: auth, body: map[string]string{"organization_id": orgID, "email": "cy@example.org"}},
+	} {
+		if name == "owner" {
+			r.answer(one, "cy", 1).want(http.StatusCreated)
+		}
+		q.method, q.path, q.key = "POST", "/v1/privacy/erase", unique(t)
+		receipt := r.do(q).want(http.StatusOK)
+		if again := r.do(q).want(http.StatusOK); !bytes.Equal(again.body, receipt.body) || !bytes.Contains(again.body, []byte(`"status":"cancelled"`)) {
+			t.Errorf("%s: sent again %s, was %s", name, again.body, receipt.body)
+		}
+		if name == "mailed link" && bytes.Count(receipt.body, []byte(`"rsvp_id"`)) != 2 {
+			t.Errorf("the receipt does not name both answers: %s", receipt.body)
+		}
+		if name != "owner" {
+			q.key = unique(t)
+			r.do(q).want(http.StatusUnauthorized)
+			q.auth, q.key = "Guest x", ""
+			r.do(q).want(http.StatusUnauthorized)
+		}
+	}
+}
+
+// A guest whom a member added without an address is exported and erased by the answer's id, by nobody else's owner.
+func TestAGuestWithoutAddressIsErasedByTheAnswer(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth, rival := r.signUp("owner@example.org"), r.signUp("rival@example.org")
+	orgID, rivalID := r.organization(auth), r.organization(rival)
+	walkIn := guest("dot", 1)
+	delete(walkIn, "email")
+	path := "/v1/events/" + r.published(auth, orgID, nil) + "/rsvps"
+	dot := r.do(request{method: "POST", path: path, auth: auth, body: walkIn, key: unique(t)}).want(http.StatusCreated).text("id")
+	named := func(org string) map[string]string { return map[string]string{"organization_id": org, "rsvp_id": dot} }
+	if got := r.export(auth, named(orgID)); len(got.Items) != 1 || got.Items[0].Name != "dot" {
+		t.Errorf("%+v", got)
+	}
+	erase := func(auth string, body any) response {
+		return r.do(request{method: "POST", path: "/v1/privacy/erase", auth: auth, body: body})
+	}
+	erase(rival, named(rivalID)).want(http.StatusNotFound)
+	erase(rival, named(orgID)).want(http.StatusNotFound)
+	erase(auth, map[string]string{"organization_id": orgID, "rsvp_id": dot, "email": "dot@example.org"}).want(http.StatusBadRequest)
+	erase(auth, map[string]string{"organization_id": orgID, "rsvp_id": "x"}).want(http.StatusBadRequest)
+	if got := erase(auth, named(orgID)).want(http.StatusOK); !bytes.Contains(got.body, []byte(dot)) {
+		t.Errorf("%s", got.body)
+	}
+	if got := r.export(auth, named(orgID)); len(got.Items) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The answer whose token asks is erased last: cut off in between, the same request can be sent again.
+func TestAnErasureThatWasCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	events := []string{r.published(auth, orgID, nil), r.published(auth, orgID, nil), r.published(auth, orgID, nil)}
+	ids := make([]string, len(events))
+	for i, event := range events {
+		ids[i] = r.answer(event, "ada", 1).want(http.StatusCreated).text("id")
+	}
+	q := request{method: "POST", path: "/v1/privacy/erase", auth: "Guest " + r.mailed(ids[1]), key: unique(t)}
+	// A lock that somebody holds on one of the other events cuts the erasure off there.
+	tx, err := r.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), `SELECT FROM event_counter WHERE event_id = $1 FOR UPDATE`, events[2]); err != nil {
+		t.Fatal(err)
+	}
+	r.do(q).want(http.StatusServiceUnavailable)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.insist(q); err != nil || got.status != http.StatusOK {
+		t.Errorf("sent again: %d %s, %v", got.status, got.body, err)
+	}
+	var left int
+	if err := r.pool.QueryRow(t.Context(), `SELECT count(*) FROM rsvp_key WHERE rsvp_id = ANY ($1::uuid[])`, ids).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d answers can still be read, %v", left, err)
+	}
+}
+
+// A change of one consent leaves the other as it was, and says when.
+func TestAConsentIsChangedAlone(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	auth := r.signUp("owner@example.org")
+	ada := guest("ada", 1)
+	ada["consents"] = map[string]bool{"updates": false, "marketing": true}
+	path := "/v1/events/" + r.published(auth, r.organization(auth), nil) + "/rsvps"
+	answer := r.do(request{method: "POST", path: path, body: ada, key: unique(t)}).want(http.StatusCreated)
+	mine := "Guest " + answer.text("manage_token")
+	var got struct {
+		Items []struct {
+			RSVP struct{ Consents contract.Consents }
+		}
+	}
+	read := func() contract.Consents {
+		t.Helper()
+		body := r.do(request{method: "POST", path: "/v1/privacy/export", auth: mine}).want(http.StatusOK).body
+		if err := json.Unmarshal(body, &got); err != nil || len(got.Items) != 1 {
+			t.Fatalf("%s, %v", body, err)
+		}
+		return got.Items[0].RSVP.Consents
+	}
+	first := read()
+	r.do(request{method: "PATCH", path: "/v1/rsvps/" + answer.text("id"), auth: mine, body: `{"consents":{"updates":true}}`}).want(http.StatusOK)
+	now := read()
+	if first.Updates || !first.Marketing || !now.Updates || !now.Marketing || now.UpdatesAt == nil || now.MarketingAt != nil || !now.At.Equal(first.At) {
+		t.Errorf("consents were %+v, are %+v", first, now)
 	}
 }
 
@@ -272,6 +405,66 @@ func TestRetentionErases(t *testing.T) {
 		month).Scan(&seated)
 	if err != nil || seated != 3 {
 		t.Errorf("%d people are left without a name, want 3: %v", seated, err)
+	}
+}
+
+// An answer is kept until its event has been over for retention_days, not a
+// second less, and a change of either moves that.
+func TestRetentionEndsOnTheDay(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	var ahead clock
+	r := start(t, ahead.set, func(cfg *command.Config, _ *command.Deps) { cfg.RetentionEvery = 20 * time.Millisecond })
+	auth := r.signUp("owner@example.org")
+	orgID := r.organization(auth)
+	ends := time.Now().Truncate(time.Second).Add(8 * day)
+	kept := []*struct {
+		name, edit string
+		until      time.Time
+		event      string
+	}{ // in the order in which they go
+		{name: "kept shorter", edit: `{"retention_days":2}`, until: ends.Add(2 * day)},
+		{name: "as it was made", edit: `{}`, until: ends.Add(30 * day)},
+		{name: "ends later", edit: `{"ends_at":"` + ends.Add(5*day).UTC().Format(time.RFC3339) + `"}`, until: ends.Add(35 * day)},
+		{name: "kept longer", edit: `{"retention_days":45}`, until: ends.Add(45 * day)},
+	}
+	for _, k := range kept {
+		k.event = r.published(auth, orgID, map[string]any{"ends_at": ends.UTC().Format(time.RFC3339), "retention_days": 30})
+		r.answer(k.event, "ada", 1).want(http.StatusCreated)
+		r.do(request{method: "PATCH", path: "/v1/events/" + k.event, auth: auth, body: k.edit}).want(http.StatusOK)
+	}
+	isPast := func(event string, at time.Time) bool {
+		past, err := pgstore.New(r.pool).PastRetention(t.Context(), at, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(past, func(a pgstore.KeptAnswer) bool { return a.EventID == event })
+	}
+	for _, k := range kept {
+		if isPast(k.event, k.until.Add(-time.Second)) || !isPast(k.event, k.until.Add(time.Second)) {
+			t.Errorf("%s: not kept until %s, or longer", k.name, k.until)
+		}
+	}
+	isKept := func(event string) (is bool) {
+		err := r.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM rsvp r JOIN rsvp_key k ON k.rsvp_id = r.id WHERE r.event_id = $1)`, event).Scan(&is)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	for i, k := range kept {
+		ahead.advance(time.Until(k.until) - time.Duration(ahead.ahead.Load()) + time.Minute)
+		testkit.Eventually(t, 10*time.Second, 20*time.Millisecond, func() error {
+			if isKept(k.event) {
+				return fmt.Errorf("%s: still there a minute after its time", k.name)
+			}
+			return nil
+		})
+		for _, later := range kept[i+1:] { // the look that took this one saw them too
+			if !isKept(later.event) {
+				t.Errorf("%s: gone at the time of %q", later.name, k.name)
+			}
+		}
 	}
 }
 

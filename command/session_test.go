@@ -13,6 +13,7 @@ import (
 
 	"github.com/turnout-events/turnout/command"
 	"github.com/turnout-events/turnout/command/limit"
+	"github.com/turnout-events/turnout/internal/postgres"
 	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/internal/token"
 )
@@ -275,37 +276,97 @@ func TestSigningKeysChangeWhileTokensLive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// published and signer are what a process that starts now does.
-	published := func(r *role) (n int, signer string) {
-		got := r.do(request{method: "GET", path: "/.well-known/jwks.json"}).want(http.StatusOK)
-		keys, _ := got.json()["keys"].([]any)
-		head, _, _ := strings.Cut(r.login("ada@example.org", password).want(http.StatusOK).text("access_token"), ".")
-		raw, err := base64.RawURLEncoding.DecodeString(head)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var header struct{ Kid string }
-		if err := json.Unmarshal(raw, &header); err != nil {
-			t.Fatal(err)
-		}
-		return len(keys), header.Kid
-	}
 	age(`UPDATE signing_key SET created_at = created_at - interval '31 days'`)
 	announcing := r.again()
-	if n, signer := published(announcing); n != 2 || signer != "test" {
+	if n, signer, _ := announcing.signing(); n != 2 || signer != "test" {
 		t.Fatalf("due to change: %d keys, %s signs; want the old one to sign beside a new one", n, signer)
 	}
 	age(`UPDATE signing_key SET created_at = created_at - interval '11 minutes' WHERE kid <> 'test'`)
 	signing := r.again()
-	if n, signer := published(signing); n != 2 || signer == "test" {
+	if n, signer, _ := signing.signing(); n != 2 || signer == "test" {
 		t.Fatalf("announced long enough: %d keys, %s signs; want the new one", n, signer)
 	}
 	signing.organization(before) // signed by the old key
 	announcing.organization("Bearer " + signing.login("ada@example.org", password).text("access_token"))
 	age(`UPDATE signing_key SET retired_at = retired_at - interval '3 hours' WHERE kid = 'test'`)
 	later := r.again()
-	if n, signer := published(later); n != 1 || signer == "test" {
+	if n, signer, _ := later.signing(); n != 1 || signer == "test" {
 		t.Fatalf("after its tokens have run out: %d keys, %s signs", n, signer)
 	}
 	later.do(request{method: "POST", path: "/v1/organizations", auth: before, body: map[string]string{"name": "X", "slug": "x"}}).want(http.StatusUnauthorized)
+}
+
+// signing is how many keys the role publishes, and which of them signs the access token that it gives.
+func (r *role) signing() (published int, signer, access string) {
+	r.t.Helper()
+	got := r.do(request{method: "GET", path: "/.well-known/jwks.json"}).want(http.StatusOK)
+	keys, _ := got.json()["keys"].([]any)
+	access = r.login("ada@example.org", password).want(http.StatusOK).text("access_token")
+	head, _, _ := strings.Cut(access, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var header struct{ Kid string }
+	if err := json.Unmarshal(raw, &header); err != nil {
+		r.t.Fatal(err)
+	}
+	return len(keys), header.Kid, access
+}
+
+// looked returns when the role has looked at its keys since the call: twice it waits for the lock that a look takes, and
+// the second time the first look is over.
+func (r *role) looked() {
+	r.t.Helper()
+	for range 2 {
+		tx, err := r.pool.Begin(r.t.Context())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if _, err := tx.Exec(r.t.Context(), `SELECT pg_advisory_xact_lock($1)`, postgres.LockKey("turnout signing keys")); err != nil {
+			r.t.Fatal(err)
+		}
+		r.waiting(1)
+		if err := tx.Rollback(r.t.Context()); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// A role that runs changes its key by itself, as one that starts does: the next one is published before it signs, and the
+// last one until no token of it can live.
+func TestARunningRoleChangesItsSigningKey(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(cfg *command.Config, _ *command.Deps) { cfg.Accounts.LookAgain = 5 * time.Millisecond })
+	before := strings.TrimPrefix(r.signUp("ada@example.org"), "Bearer ")
+	for _, step := range []struct {
+		name, age string
+		published int
+		old       bool // the first key signs
+		good      bool // its tokens are good
+	}{
+		{"at first", ``, 1, true, true},
+		{"before it is due", `UPDATE signing_key SET created_at = created_at - interval '29 days'`, 1, true, true},
+		{"due to change", `UPDATE signing_key SET created_at = created_at - interval '2 days'`, 2, true, true},
+		{"not announced long enough", `UPDATE signing_key SET created_at = created_at - interval '9 minutes' WHERE kid <> 'test'`, 2, true, true},
+		{"announced long enough", `UPDATE signing_key SET created_at = created_at - interval '2 minutes' WHERE kid <> 'test'`, 2, false, true},
+		{"while a token may live", `UPDATE signing_key SET retired_at = retired_at - interval '61 minutes' WHERE kid = 'test'`, 2, false, true},
+		{"when none can", `UPDATE signing_key SET retired_at = retired_at - interval '1 hour' WHERE kid = 'test'`, 1, false, false},
+	} {
+		if _, err := r.pool.Exec(t.Context(), step.age); err != nil {
+			t.Fatal(err)
+		}
+		r.looked()
+		n, signer, now := r.signing()
+		if n != step.published || (signer == "test") != step.old {
+			t.Errorf("%s: %d keys, %s signs; want %d, the old one to sign: %t", step.name, n, signer, step.published, step.old)
+		}
+		anew := token.NewVerifier(r.base+"/.well-known/jwks.json", http.DefaultClient) // whoever fetches the keys now
+		if _, err := anew.Verify(t.Context(), now); err != nil {
+			t.Errorf("%s: a token made now: %v", step.name, err)
+		}
+		if _, err := anew.Verify(t.Context(), before); (err == nil) != step.good {
+			t.Errorf("%s: a token of the old key: %v, want it good: %t", step.name, err, step.good)
+		}
+	}
 }

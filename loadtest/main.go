@@ -162,10 +162,10 @@ func measure(ctx context.Context, s scenario, o options, args []string, out stri
 	}
 	r := newResult(s.name, args, before, rows)
 	r.print(os.Stdout)
-	if out == "" {
-		return nil
+	if out != "" {
+		err = r.save(filepath.Join(out, s.name+".json"))
 	}
-	return r.save(filepath.Join(out, s.name+".json"))
+	return errors.Join(err, broken(rows))
 }
 
 // loopback keeps a typing error from loading somebody else's server.

@@ -59,6 +59,21 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	}
 }
 
+// A run that is slow is a result; one that lost an answer is an error.
+func TestABrokenGuaranteeFailsTheRun(t *testing.T) {
+	t.Parallel()
+	one := series{1}
+	if err := broken([]row{one.row("slow", "×").atLeast(15), one.row("seated", "answers").exactly(1)}); err != nil {
+		t.Error(err)
+	}
+	if err := broken([]row{one.row("lost", "RSVPs").exactly(0), one.row("seated", "answers").exactly(1)}); err == nil || !strings.Contains(err.Error(), "lost: 1, want = 0") {
+		t.Errorf("one lost: %v", err)
+	}
+	if broken([]row{(series{}).row("lost", "RSVPs").exactly(0)}) == nil {
+		t.Error("what was not looked at counts as kept")
+	}
+}
+
 func TestRoundsAlternate(t *testing.T) {
 	t.Parallel()
 	var order strings.Builder

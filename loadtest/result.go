@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,12 +28,32 @@ type row struct {
 	// Goal is what the median is to reach, if there is one, and Met whether it does.
 	Goal string `json:"goal,omitempty"`
 	Met  *bool  `json:"met,omitempty"`
+
+	guarantee bool // not a matter of speed: a run that breaks it fails
 }
 
 func (r row) atLeast(v float64) row { return r.want(fmt.Sprintf("≥ %g", v), r.Median >= v) }
 func (r row) atMost(v float64) row  { return r.want(fmt.Sprintf("≤ %g", v), r.Median <= v) }
 func (r row) below(v float64) row   { return r.want(fmt.Sprintf("< %g", v), r.Median < v) }
-func (r row) exactly(v float64) row { return r.want(fmt.Sprintf("= %g", v), r.Low == v && r.High == v) }
+
+func (r row) exactly(v float64) row {
+	r.guarantee = true
+	return r.want(fmt.Sprintf("= %g", v), r.Low == v && r.High == v)
+}
+
+// broken is the error of a run in which a guarantee did not hold.
+func broken(rows []row) error {
+	var names []string
+	for _, r := range rows {
+		if r.guarantee && !*r.Met {
+			names = append(names, fmt.Sprintf("%s: %g, want %s", r.Name, r.Median, r.Goal))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(names, "; "))
+}
 
 // want without a sample is not met: what was not measured proves nothing.
 func (r row) want(goal string, met bool) row {

@@ -113,7 +113,7 @@ func TestMembersSeeWhatWasSentToWhomAndWhy(t *testing.T) {
 	if status, _, _ := w.call("GET", "/v1/events/"+newID(t)+"/notifications", owner, ""); status != 404 {
 		t.Errorf("an unknown event: %d", status)
 	}
-	for _, bad := range []string{"limit=0", "limit=101", "rsvp_id=x", "cursor=x", "stat=void"} {
+	for _, bad := range []string{"limit=0", "limit=101", "rsvp_id=x", "cursor=x", "stat=void", "kind=%ff", "state=a%00"} {
 		if status, _, _ := w.call("GET", path+"?"+bad, owner, ""); status != 400 {
 			t.Errorf("%s: %d", bad, status)
 		}

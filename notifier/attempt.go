@@ -11,12 +11,20 @@ import (
 )
 
 // deliver tries one notice and says what became of it.
-func (d *deliverer) deliver(ctx context.Context, j job) {
+func (d *deliverer) deliver(ctx context.Context, j *job) {
 	now := d.clock.Now().UTC()
+	if d.tooLate(&j.d.Notice, now) {
+		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
+		return
+	}
+	d.held.add(j.d.Notice.ID)
+	d.waiting.lookAgain(j, now, func(claimed []notice.Notice) []*job { return d.look(ctx, claimed, now) })
+	if j.end != nil {
+		d.finish(j.d, *j.end)
+		return
+	}
 	n := &j.d.Notice
-	// Half a lease is more than a message takes. Without this a notifier that
-	// hung would send what another one has sent since.
-	if now.After(n.LeaseUntil.Add(-d.lease/2)) || d.breaker.Open(now) {
+	if now = d.clock.Now().UTC(); d.tooLate(n, now) { // looking again may take long
 		d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "not-tried"})
 		return
 	}
@@ -24,8 +32,7 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 		d.finish(j.d, *held)
 		return
 	}
-	// A message that is under way is finished, also when the process stops.
-	err := d.guarded(context.WithoutCancel(ctx), j, now)
+	err := d.guarded(ctx, j, now)
 	now = d.clock.Now().UTC()
 	r := verdict(n, err, now)
 	var later *notice.Later
@@ -49,6 +56,12 @@ func (d *deliverer) deliver(ctx context.Context, j job) {
 	d.finish(j.d, r)
 }
 
+// tooLate: half a lease is time enough to prolong it (keep). Without this a
+// notifier that hung would send what another one has sent since.
+func (d *deliverer) tooLate(n *notice.Notice, now time.Time) bool {
+	return now.After(n.LeaseUntil.Add(-d.lease/2)) || d.breaker.Open(now)
+}
+
 func (d *deliverer) heldBack(ctx context.Context, n *notice.Notice, now time.Time) *pgstore.Result {
 	if d.gate == nil {
 		return nil
@@ -60,7 +73,7 @@ func (d *deliverer) heldBack(ctx context.Context, n *notice.Notice, now time.Tim
 	return held
 }
 
-func (d *deliverer) guarded(ctx context.Context, j job, now time.Time) (err error) {
+func (d *deliverer) guarded(ctx context.Context, j *job, now time.Time) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)

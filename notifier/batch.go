@@ -19,6 +19,7 @@ type batch struct {
 	now        time.Time
 	quiet      time.Duration
 	digestHour int
+	redriven   bool // what it applies were dead letters
 
 	events      map[string]*notice.Event
 	guests      map[string]*notice.Guest
@@ -97,41 +98,48 @@ func (b *batch) one(ctx context.Context, env *contract.Envelope) error {
 		return b.tx.SaveOrganization(ctx, m.Organization, env.Version)
 	}
 	ev := b.events[env.Subject]
+	// Late are repeats and dead letters that were redriven. What is kept of the
+	// event or the guest tells which: no list of what was passed over is needed.
 	late := env.Version <= ev.Version
-	if late && !passedOver(ev, env.Version) {
-		b.repeats++
-		return nil
-	}
-	for v := ev.Version + 1; v < env.Version && len(ev.Missing) < notice.MaxMissing; v++ {
-		ev.Missing = append(ev.Missing, v)
-		b.gaps++
-	}
-	b.fresh = append(b.fresh, env)
-	if late {
-		return b.late(ctx, ev, env)
-	}
-	c := b.cause(env)
-	var plan Plan
+	var (
+		c        = b.cause(env)
+		plan     Plan
+		counters contract.Counters
+	)
 	if contract.AboutOf(env.Type) == contract.AboutEvent {
 		m, err := env.Event()
 		if err != nil {
 			return err
 		}
+		if late && !newer(ev, env, m) {
+			b.repeat(env)
+			return nil
+		}
 		ev, plan = onEvent(c, ev, m)
 		b.events[env.Subject] = ev
+		counters = m.Counters
 	} else {
 		m, err := env.RSVP()
 		if err != nil {
 			return err
 		}
-		ev.CheckedIn = m.Counters.CheckedIn
+		before := b.guests[m.RSVP.ID]
+		if late && before != nil && before.Version >= env.Version {
+			b.repeat(env)
+			return nil
+		}
 		var g *notice.Guest
-		g, plan = onRSVP(c, ev, b.guests[m.RSVP.ID], m)
-		plan.planFull(c, ev, m.Counters)
+		g, plan = onRSVP(c, ev, before, m)
 		b.guests[g.RSVPID] = g
 		b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
+		counters = m.Counters
 	}
-	ev.Version = env.Version
+	if !late { // what comes late counts as people stood then
+		b.gaps += int(env.Version - ev.Version - 1)
+		ev.Version, ev.CheckedIn = env.Version, counters.CheckedIn
+		plan.planFull(c, ev, counters)
+	}
+	b.fresh = append(b.fresh, env)
 	b.dirtyEvents[env.Subject] = true
 	return b.take(ctx, plan)
 }
@@ -140,34 +148,15 @@ func (b *batch) cause(env *contract.Envelope) cause {
 	return cause{env: env, now: b.now, quiet: b.quiet, digestHour: b.digestHour}
 }
 
-// passedOver strikes a version off those that never came.
-func passedOver(ev *notice.Event, version int64) bool {
-	i := slices.Index(ev.Missing, version)
-	if i < 0 {
-		return false
+// repeat is a message that was planned for, or that later ones about the same
+// guest, or with the event's details, have overtaken: they carry the whole, so
+// guests have nothing more to hear. Webhooks hear of each message, and of one
+// that comes out of the dead letters now.
+func (b *batch) repeat(env *contract.Envelope) {
+	b.repeats++
+	if b.redriven {
+		b.fresh = append(b.fresh, env)
 	}
-	ev.Missing = slices.Delete(ev.Missing, i, i+1)
-	return true
-}
-
-// late plans for a dead letter that was redriven. Of an event, or of a guest
-// who has been heard of since, the later messages have said more.
-func (b *batch) late(ctx context.Context, ev *notice.Event, env *contract.Envelope) error {
-	b.dirtyEvents[env.Subject] = true
-	if contract.AboutOf(env.Type) != contract.AboutRSVP {
-		return nil
-	}
-	m, err := env.RSVP()
-	if err != nil {
-		return err
-	}
-	if before := b.guests[m.RSVP.ID]; before != nil && before.Version > env.Version {
-		return nil
-	}
-	g, plan := onRSVP(b.cause(env), ev, b.guests[m.RSVP.ID], m)
-	b.guests[g.RSVPID] = g
-	b.dirtyGuests = append(b.dirtyGuests, g.RSVPID)
-	return b.take(ctx, plan)
 }
 
 func (b *batch) take(ctx context.Context, p Plan) error {
@@ -181,6 +170,13 @@ func (b *batch) take(ctx context.Context, p Plan) error {
 		}
 	}
 	b.members = append(b.members, p.Members...)
+	for _, r := range p.Restore {
+		restored, err := b.tx.Restore(ctx, r.EventID, r.Reason, r.UsefulUntil, b.now)
+		if err != nil {
+			return err
+		}
+		b.dueNow = b.dueNow || restored > 0
+	}
 	if len(p.Fan) == 0 {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -54,13 +55,19 @@ type deliverer struct {
 	first   queue
 	rest    queue
 	results chan finished
+	held    held
+	waiting waiting
+	working sync.WaitGroup
+	slow    atomic.Int32 // workers that have waited for an answer longer than slowAfter
 	breaker breaker.Breaker
 }
 
 // job is a delivery with the guest's data, which exist in clear only here.
 type job struct {
-	d *notice.Delivery
-	p contract.Personal
+	d   *notice.Delivery
+	p   contract.Personal
+	end *pgstore.Result // it does not go; this becomes of it
+	at  time.Time       // when it was loaded
 }
 
 const (
@@ -74,22 +81,30 @@ const (
 // run blocks until ctx ends, and then finishes what the workers have begun.
 func (d *deliverer) run(ctx context.Context) error {
 	capacity := d.workers * perWorker
-	d.first.lanes, d.first.work = notice.LanesFirst, make(chan job, capacity)
-	d.rest.lanes, d.rest.work = notice.LanesRest, make(chan job, capacity)
+	d.first.lanes, d.first.work = notice.LanesFirst, make(chan *job, capacity)
+	d.rest.lanes, d.rest.work = notice.LanesRest, make(chan *job, capacity)
 	d.results = make(chan finished, 2*capacity)
-	var recording, working sync.WaitGroup
-	recording.Go(func() { d.record(context.WithoutCancel(ctx)) })
+	var recording, keeping sync.WaitGroup
+	late, cancel := linger(ctx, mailDrain)
+	defer cancel()
+	last, cancelLast := linger(ctx, recordDrain)
+	defer cancelLast()
+	kept, done := context.WithCancel(context.WithoutCancel(ctx))
+	keeping.Go(func() { d.keep(kept) })
+	recording.Go(func() { d.record(last) })
 	for range d.workers {
-		working.Go(func() { d.workLoop(ctx) })
+		d.working.Go(func() { d.workLoop(ctx, late) })
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			close(d.first.work)
 			close(d.rest.work)
-			working.Wait()
+			d.working.Wait()
 			close(d.results)
 			recording.Wait()
+			done()
+			keeping.Wait()
 			d.channel.Close()
 			return nil
 		case <-d.wake:
@@ -136,13 +151,41 @@ func (d *deliverer) pump(ctx context.Context, q *queue) error {
 	return nil
 }
 
-// prepare loads what the claimed notices are about, drops those that are of no
-// use any more, opens the guests' data and hands them to the workers.
+// prepare hands claimed notices to the workers, but for those that do not go.
 func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now time.Time) {
+	for _, j := range d.look(ctx, claimed, now) {
+		if j.end != nil {
+			d.finish(j.d, *j.end)
+			continue
+		}
+		q := d.queueOf(&j.d.Notice) // before another worker may look at it again
+		d.waiting.add(j)
+		q.work <- j // never blocks: capacity bounds what is in flight
+	}
+}
+
+// look loads what claimed notices are about, opens the guests' data, and ends
+// those that are of no use any more. What cannot be loaded goes back.
+func (d *deliverer) look(ctx context.Context, claimed []notice.Notice, now time.Time) []*job {
+	jobs, err := d.load(ctx, claimed, now)
+	if err == nil {
+		return jobs
+	}
+	if ctx.Err() == nil {
+		d.log.WarnContext(ctx, "cannot prepare notices, trying again", "channel", d.channel.Name(), "count", len(claimed), "error", err)
+	}
+	d.breaker.Failed(now)
+	jobs = make([]*job, len(claimed))
+	for i := range claimed {
+		jobs[i] = &job{d: &notice.Delivery{Notice: claimed[i]}, end: &pgstore.Result{State: notice.Planned, Outcome: "not-prepared"}}
+	}
+	return jobs
+}
+
+func (d *deliverer) load(ctx context.Context, claimed []notice.Notice, now time.Time) ([]*job, error) {
 	deliveries, err := d.store.Load(ctx, claimed, now)
 	if err != nil {
-		d.putBack(ctx, claimed, now, err)
-		return
+		return nil, err
 	}
 	ids := make([]string, 0, len(deliveries))
 	for _, x := range deliveries {
@@ -155,62 +198,56 @@ func (d *deliverer) prepare(ctx context.Context, claimed []notice.Notice, now ti
 	}
 	keys, err := d.keys.Fetch(ctx, ids)
 	if err != nil {
-		d.putBack(ctx, claimed, now, err)
-		return
+		return nil, err
 	}
-	var ready []job
-	for _, x := range deliveries {
-		if j, ok := d.readable(ctx, x, keys, now); ok {
-			ready = append(ready, j)
-		}
+	jobs := make([]*job, len(deliveries))
+	for i, x := range deliveries {
+		jobs[i] = d.readable(ctx, x, keys, now)
 	}
-	if err := d.markSuppressed(ctx, ready); err != nil {
-		claimed = claimed[:0]
-		for _, j := range ready {
-			claimed = append(claimed, j.d.Notice)
-		}
-		d.putBack(ctx, claimed, now, err)
-		return
+	if err := d.markSuppressed(ctx, jobs); err != nil {
+		return nil, err
 	}
-	for _, j := range ready {
-		if reason, ok := StillUseful(j.d, now); !ok {
-			d.finish(j.d, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
+	for _, j := range jobs {
+		if j.end != nil {
 			continue
 		}
-		d.queueOf(&j.d.Notice).work <- j // never blocks: capacity bounds what is in flight
+		if reason, ok := StillUseful(j.d, now); !ok {
+			j.end = &pgstore.Result{State: notice.Void, Outcome: reason, Finished: now}
+		}
 	}
+	return jobs, nil
 }
 
-// readable opens the guest's data of a delivery, or finishes the delivery when
-// it is of no use any more or there are none.
-func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.DataKeys, now time.Time) (job, bool) {
+// readable opens the guest's data of a delivery, or ends it when it is of no
+// use any more or there are none.
+func (d *deliverer) readable(ctx context.Context, x *notice.Delivery, keys seal.DataKeys, now time.Time) *job {
 	if reason, ok := StillUseful(x, now); !ok {
-		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
-		return job{}, false
+		return &job{d: x, end: &pgstore.Result{State: notice.Void, Outcome: reason, Finished: now}}
 	}
 	p, reason, err := d.openFor(x, keys)
 	if x.Notice.Channel == notice.ChannelPush && err == nil && (reason == "" || reason == VoidNoAddress) {
 		reason, err = "", openDevice(x.Device, keys)
 	}
+	j := &job{d: x, p: p, at: now}
 	switch {
 	case err != nil:
 		d.log.ErrorContext(ctx, "personal data cannot be read", "notification", x.Notice.ID, "rsvp", x.Notice.RSVPID, "account", x.Notice.AccountID, "error", err)
-		d.finish(x, pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now})
+		j.end = &pgstore.Result{State: notice.Dead, Outcome: "unreadable", Finished: now}
 	case reason == keyUnknown:
-		d.finish(x, pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)})
+		j.end = &pgstore.Result{State: notice.Planned, Outcome: reason, NextAt: now.Add(5 * time.Second)}
 	case reason != "":
-		d.finish(x, pgstore.Result{State: notice.Void, Outcome: reason, Finished: now})
-	default:
-		return job{d: x, p: p}, true
+		j.end = &pgstore.Result{State: notice.Void, Outcome: reason, Finished: now}
 	}
-	return job{}, false
+	return j
 }
 
 // markSuppressed notes on deliveries what is on record for their addresses.
-func (d *deliverer) markSuppressed(ctx context.Context, jobs []job) error {
+func (d *deliverer) markSuppressed(ctx context.Context, jobs []*job) error {
 	hmacs := make([][]byte, 0, len(jobs))
 	for _, j := range jobs {
-		hmacs = append(hmacs, j.p.EmailHMAC)
+		if j.end == nil {
+			hmacs = append(hmacs, j.p.EmailHMAC)
+		}
 	}
 	if len(hmacs) == 0 {
 		return nil
@@ -268,34 +305,8 @@ func unseal(owner string, sealed []byte, keys seal.DataKeys, into any) (reason s
 	return "", nil
 }
 
-// putBack returns what was claimed and could not be prepared.
-func (d *deliverer) putBack(ctx context.Context, claimed []notice.Notice, now time.Time, cause error) {
-	if ctx.Err() == nil {
-		d.log.WarnContext(ctx, "cannot prepare notices, trying again", "channel", d.channel.Name(), "count", len(claimed), "error", cause)
-	}
-	d.breaker.Failed(now)
-	for i := range claimed {
-		d.finish(&notice.Delivery{Notice: claimed[i]}, pgstore.Result{State: notice.Planned, Outcome: "not-prepared"})
-	}
-}
-
 func (d *deliverer) finish(x *notice.Delivery, r pgstore.Result) {
 	r.ID, r.Fence = x.Notice.ID, x.Notice.Fence
 	d.metrics.finished(x.Notice.Kind, d.channel.Name(), r.State)
 	d.results <- finished{Result: r, queue: d.queueOf(&x.Notice)}
-}
-
-func (d *deliverer) workLoop(ctx context.Context) {
-	var first, rest <-chan job = d.first.work, d.rest.work
-	for {
-		j, open := next(&first, &rest)
-		if !open {
-			return
-		}
-		if ctx.Err() != nil { // draining: leave it to the next
-			d.finish(j.d, pgstore.Result{State: notice.Planned, Outcome: "stopped"})
-			continue
-		}
-		d.deliver(ctx, j)
-	}
 }

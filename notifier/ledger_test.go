@@ -37,6 +37,7 @@ type ledgerHooks struct {
 	onRcpt func(to string) error
 	onData func(e entry) error // before the message counts
 	onDone func(e entry)       // it counts; the 250 goes out when this returns
+	hangUp func(e entry) bool  // it counts; true: no answer goes out, the connection ends
 }
 
 // misbehave sets the hooks. Sessions are the server's goroutines.
@@ -67,7 +68,7 @@ func (l *ledger) listen(t testing.TB, addr string) {
 		t.Fatal(err)
 	}
 	l.addr = listener.Addr().String()
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &ledgerSession{l: l}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &ledgerSession{l: l, conn: c}, nil }))
 	server.Domain = "ledger.test"
 	server.EnableSMTPUTF8 = true
 	server.MaxRecipients = 10
@@ -99,8 +100,9 @@ func (l *ledger) to(address string) []string {
 }
 
 type ledgerSession struct {
-	l  *ledger
-	to string
+	l    *ledger
+	conn *smtp.Conn
+	to   string
 }
 
 func (s *ledgerSession) Mail(string, *smtp.MailOptions) error {
@@ -142,6 +144,9 @@ func (s *ledgerSession) Data(r io.Reader) error {
 	s.l.mu.Unlock()
 	if onDone := s.l.hook().onDone; onDone != nil {
 		onDone(e)
+	}
+	if hangUp := s.l.hook().hangUp; hangUp != nil && hangUp(e) {
+		return s.conn.Conn().Close()
 	}
 	return nil
 }

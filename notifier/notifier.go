@@ -128,6 +128,7 @@ type Notifier struct {
 	server    *httpserver.Server
 	api       *httpapi.API
 	ready     chan struct{}
+	away      bool // the store was, when reclaim asked last
 }
 
 // New checks the settings and builds the role; nothing runs before Run.
@@ -151,7 +152,7 @@ func New(_ context.Context, cfg Config, deps Deps) (*Notifier, error) {
 	}
 	channel := deps.Channel
 	if channel == nil {
-		// A message must fit into half a lease.
+		// What comes before the server's answer must fit into half a lease.
 		if channel, err = mail.NewChannel(cfg.Mail, cfg.PublicURL, min(15*time.Second, cfg.Lease/2), deps.Ring, links, deps.Log); err != nil {
 			return nil, err
 		}

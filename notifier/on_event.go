@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,33 +14,52 @@ var concerned = []string{
 	contract.StatusConfirmed, contract.StatusMaybe, contract.StatusWaitlisted, contract.StatusOffered, contract.StatusPending,
 }
 
+// newer tells whether a message has later details of the event than are kept.
+// An edit that changes the capacity too leaves two messages of one revision,
+// of which that about the capacity is the later.
+func newer(ev *notice.Event, env *contract.Envelope, m contract.EventMessage) bool {
+	return !ev.Known || m.Event.Revision > ev.Body.Revision ||
+		m.Event.Revision == ev.Body.Revision && env.Type == contract.CapacityChangedV1
+}
+
 // onEvent plans for a message about the event. It returns what to keep.
 func onEvent(c cause, before *notice.Event, m contract.EventMessage) (*notice.Event, Plan) {
 	ev := *before
 	ev.OrganizationID, ev.Body, ev.Known = m.Event.OrganizationID, m.Event, true
-	ev.CheckedIn = m.Counters.CheckedIn
 	var p Plan
-	switch c.env.Type {
-	case contract.EventCancelledV1:
+	switch {
+	case c.env.Type == contract.EventCancelledV1:
 		ev.Epoch++
 		p.planCancelled(c, &ev)
-	case contract.EventRescheduledV1:
+	case hasMoved(c, before, &ev):
 		ev.Epoch++
 		p.planMoved(c, before, &ev)
-	case contract.EventEditedV1, contract.EventPublishedV1:
-		p.planEdited(c, before, &ev)
 	default:
-		p.Skipped = SkipNoNews
+		p.planEdited(c, before, &ev)
 	}
-	p.planFull(c, &ev, m.Counters)
+	if !before.Known && before.Version > 0 {
+		p.Restore = append(p.Restore, Restore{EventID: ev.ID, Reason: VoidUnknownEvent, UsefulUntil: ev.Body.EndsAt})
+	}
 	return &ev, p
+}
+
+// hasMoved: any message about the event says so by its sequence, should the one
+// that was to say it be lost.
+func hasMoved(c cause, before, ev *notice.Event) bool {
+	return c.env.Type == contract.EventRescheduledV1 ||
+		before.Known && before.Body.Status == contract.EventPublished && ev.Body.Sequence > before.Body.Sequence
 }
 
 func (p *Plan) planCancelled(c cause, ev *notice.Event) {
 	// Also what is planned but not sent about answers: who gets "confirmed"
-	// after this would set out.
-	p.Void = append(p.Void, Void{EventID: ev.ID, Reason: VoidCancelled})
+	// after this would set out. Not the link that somebody waits for, and could
+	// not ask for again within the hour.
+	p.Void = append(p.Void, Void{EventID: ev.ID, Kinds: allBut(notice.ManageLink), Reason: VoidCancelled})
 	p.Fan = append(p.Fan, Fan{Like: cancelledNotice(c, ev), Statuses: concerned})
+}
+
+func allBut(kind notice.Kind) []notice.Kind {
+	return slices.DeleteFunc(slices.Clone(notice.Kinds), func(k notice.Kind) bool { return k == kind })
 }
 
 func (p *Plan) planMoved(c cause, before, ev *notice.Event) {
@@ -71,15 +91,19 @@ func (p *Plan) planMoved(c cause, before, ev *notice.Event) {
 }
 
 func (p *Plan) planEdited(c cause, before, ev *notice.Event) {
-	if !before.Known || ev.Body.Status != contract.EventPublished {
+	if ev.Body.Status != contract.EventPublished {
 		p.Skipped = SkipOverOrDraft
 		return
 	}
-	if !sameReminders(before.Body.Reminders, ev.Body.Reminders) || before.Body.RemindMaybe != ev.Body.RemindMaybe {
+	was := before.Known && before.Body.Status == contract.EventPublished
+	// Who answered before the event was known to be published has no reminders.
+	// Nobody can have, as long as only the draft came before.
+	if was && (!sameReminders(before.Body.Reminders, ev.Body.Reminders) || before.Body.RemindMaybe != ev.Body.RemindMaybe) ||
+		!was && before.Version > 1 {
 		p.Void = append(p.Void, Void{EventID: ev.ID, Kinds: notice.TimedKinds, Reason: VoidReplanned})
 		p.fanTimed(c, ev)
 	}
-	if before.Body.Status != contract.EventPublished || before.Body.Title == ev.Body.Title && place(&before.Body) == place(&ev.Body) {
+	if !was || before.Body.Title == ev.Body.Title && place(&before.Body) == place(&ev.Body) {
 		p.Skipped = SkipNothingToTell
 		return
 	}

@@ -15,6 +15,10 @@ import (
 // also records the version of each event up to which that is done. A message
 // that cannot be read is rejected alone.
 func (n *Notifier) onMessages(ctx context.Context, messages []*message.Message) error {
+	return n.planFor(ctx, messages, false)
+}
+
+func (n *Notifier) planFor(ctx context.Context, messages []*message.Message, redriven bool) error {
 	rejected := map[int]error{}
 	envelopes := make([]*contract.Envelope, 0, len(messages))
 	for i, m := range messages {
@@ -32,7 +36,7 @@ func (n *Notifier) onMessages(ctx context.Context, messages []*message.Message) 
 	var done *batch
 	if len(envelopes) > 0 {
 		err := n.store.Plan(ctx, func(tx *pgstore.Tx) error {
-			done = &batch{tx: tx, now: now, quiet: n.cfg.Quiet, digestHour: n.cfg.DigestHour}
+			done = &batch{tx: tx, now: now, quiet: n.cfg.Quiet, digestHour: n.cfg.DigestHour, redriven: redriven}
 			return done.apply(ctx, envelopes)
 		})
 		if err != nil {

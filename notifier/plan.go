@@ -16,6 +16,8 @@ type Plan struct {
 	Void []Void
 	Add  []notice.Notice
 	Fan  []Fan
+	// Restore is written before the voids, which may take back what it brings.
+	Restore []Restore
 	// Members plans one notice for each member of the organization who wants it.
 	Members []notice.Notice
 	// Skipped says why nothing was added although the message could have
@@ -32,6 +34,13 @@ type Void struct {
 	// Held takes back only what is not due yet.
 	Held   bool
 	Reason string
+}
+
+// Restore has all notices of an event due again that are void for a reason.
+type Restore struct {
+	EventID     string
+	Reason      string
+	UsefulUntil time.Time // of those that had no end
 }
 
 // Fan plans one notice for each guest of an event that has one of the states.
@@ -192,7 +201,7 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 		return VoidSuppressed, false
 	case d.Unsubscribed && n.Kind.Optional():
 		return VoidUnsubscribed, false
-	case !n.UsefulUntil.IsZero() && now.After(n.UsefulUntil):
+	case !n.UsefulUntil.IsZero() && now.After(n.UsefulUntil), n.Detail.Deadline != nil && now.After(*n.Detail.Deadline):
 		return VoidTooLate, false
 	case d.Superseded:
 		return VoidSuperseded, false
@@ -225,6 +234,9 @@ func StillUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 	case notice.EventChanged:
 		return VoidNoConsent, g.Updates
 	case notice.Reminder:
+		if now.After(ev.Body.StartsAt) {
+			return VoidTooLate, false
+		}
 		return timedUseful(n, ev, remindable(ev, g))
 	case notice.ThankYou:
 		if ev.CheckedIn > 0 && g.CheckedIn == 0 {

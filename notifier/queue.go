@@ -11,7 +11,7 @@ import (
 // queue is what is claimed of some lanes, on its way to the workers.
 type queue struct {
 	lanes    []notice.Lane
-	work     chan job
+	work     chan *job
 	inFlight atomic.Int64 // claimed and not recorded
 	more     atomic.Bool  // the last claim was as large as it could be
 }
@@ -31,7 +31,7 @@ func (d *deliverer) queueOf(n *notice.Notice) *queue {
 
 // next gives a worker what is in the first queue, or else what comes in any.
 // A channel becomes nil when it is closed and empty; false: both are.
-func next(first, rest *<-chan job) (job, bool) {
+func next(first, rest *<-chan *job) (*job, bool) {
 	for *first != nil || *rest != nil {
 		select {
 		case j, open := <-*first:
@@ -55,5 +55,5 @@ func next(first, rest *<-chan job) (job, bool) {
 			*rest = nil
 		}
 	}
-	return job{}, false
+	return nil, false
 }

@@ -2,8 +2,10 @@ package notifier
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"github.com/turnout-events/turnout/internal/postgres"
 	"github.com/turnout-events/turnout/notifier/pgstore"
 )
 
@@ -12,6 +14,13 @@ import (
 const (
 	recordEvery = 20 * time.Millisecond
 	recordMost  = 50
+)
+
+// A store that is away is asked again after so long, and after twice as long
+// each time; less than reclaimEvery, for this must come before that.
+const (
+	recordAgain     = 200 * time.Millisecond
+	recordAgainMost = 2 * time.Second
 )
 
 // record writes results in batches until the channel is closed and empty.
@@ -63,8 +72,9 @@ func takeQueued(results <-chan finished, pending []finished) []finished {
 	}
 }
 
-// flush does not give up before the leases end: what was sent and is not
-// recorded would be sent again.
+// flush writes results when the store takes them, however long it is away: what
+// was sent and is not recorded would be sent again, and until somebody else has
+// claimed it a late result is as good as one in time. It gives up when ctx ends.
 func (d *deliverer) flush(ctx context.Context, results []finished) {
 	if len(results) == 0 {
 		return
@@ -73,29 +83,41 @@ func (d *deliverer) flush(ctx context.Context, results []finished) {
 	for i, r := range results {
 		plain[i] = r.Result
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.lease)
-	defer cancel()
-	pause := time.NewTicker(200 * time.Millisecond)
-	defer pause.Stop()
-	for {
+	for pause := recordAgain; ; pause = min(2*pause, recordAgainMost) {
 		written, err := d.store.Record(ctx, plain)
 		if err == nil {
 			d.metrics.fenced(len(results) - int(written))
 			d.recorded()
 			break
 		}
+		if len(results) > 1 && ctx.Err() == nil && unrecordable(err) {
+			for i := range results {
+				d.flush(ctx, results[i:i+1])
+			}
+			return
+		}
+		if ctx.Err() != nil || unrecordable(err) {
+			d.log.Error("cannot record results, gave up", "count", len(results), "error", err)
+			break
+		}
 		d.log.Warn("cannot record results, trying again", "count", len(results), "error", err)
 		select {
-		case <-pause.C:
-			continue
+		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		break
 	}
+	d.held.drop(results)
 	for _, r := range results {
 		r.queue.inFlight.Add(-1)
 	}
 	if d.first.more.Load() || d.rest.more.Load() {
 		d.poke()
 	}
+}
+
+// unrecordable: the store has read the results and refuses what is in them (SQLSTATE 22 and 23); trying that for ever
+// would hold up all mail.
+func unrecordable(err error) bool {
+	code := postgres.Classify(err).Code
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23")
 }

@@ -52,13 +52,26 @@ func (n *Notifier) schedule(ctx context.Context) (gocron.Scheduler, error) {
 	return s, nil
 }
 
-// reclaim takes back what a dead or hanging notifier had claimed.
+// reclaim takes back what a dead or hanging notifier had claimed; not in the
+// first round after the store was away, in which all of them record what they
+// have sent meanwhile.
 func (n *Notifier) reclaim(ctx context.Context) error {
-	lost, err := n.store.Reclaim(ctx, n.clock.Now().UTC())
-	if err != nil {
+	away := n.away
+	n.away = true
+	if _, err := n.store.ReclaimHooks(ctx, n.clock.Now().UTC()); err != nil {
 		return err
 	}
-	if _, err := n.store.ReclaimHooks(ctx, n.clock.Now().UTC()); err != nil {
+	n.away = false
+	if away {
+		return nil
+	}
+	held := n.mail.held.all()
+	if n.push != nil {
+		held = append(held, n.push.held.all()...)
+	}
+	lost, err := n.store.Reclaim(ctx, n.clock.Now().UTC(), held)
+	if err != nil {
+		n.away = true
 		return err
 	}
 	if lost > 0 {

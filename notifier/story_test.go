@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -131,6 +132,25 @@ func TestStoryOfACancellation(t *testing.T) {
 	w.at(w.event.EndsAt.Add(48 * hour))
 	for _, name := range []string{"ana", "bo", "cy", "dee"} {
 		w.expect(name)
+	}
+}
+
+// The link that a guest has just asked for is mailed although the event is
+// called off before it goes.
+func TestALinkOutlivesTheEvent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.publish()
+	w.hear(w.going("ana"))
+	w.settle()
+	w.ledger.reset()
+	w.hear(w.guest("ana", contract.LinkRequestedV1, contract.StatusConfirmed, nil), w.cancelled())
+	w.settle()
+	got := w.ledger.to("ana@example.org")
+	slices.Sort(got)
+	if want := []string{"Cancelled: Spring concert", "Your link: Spring concert"}; !slices.Equal(got, want) {
+		t.Errorf("%q, expected %q", got, want)
 	}
 }
 

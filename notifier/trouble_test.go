@@ -159,6 +159,45 @@ func TestDeadNoticesAreSentAgain(t *testing.T) {
 	w.expect("ana", "You're going: Spring concert")
 }
 
+// What is of no use any more is not sent again with the rest.
+func TestDeadNoticesOfYesterdayStayDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.publish()
+	deadline := saturday.Add(hour)
+	w.hear(w.going("ana"), w.guest("bo", contract.RSVPOfferedV1, contract.StatusOffered, func(g *contract.RSVP) { g.OfferExpiresAt = &deadline }))
+	w.settle()
+	w.ledger.reset()
+	if _, err := w.pool.Exec(t.Context(), `UPDATE notifier.notification SET state = 'dead' WHERE kind <> 'thank_you'`); err != nil {
+		t.Fatal(err)
+	}
+	resend := func(when time.Time, want int64) {
+		t.Helper()
+		w.clock.Advance(when.Sub(w.clock.Now()))
+		if n, err := w.n.store.Revive(t.Context(), "", w.clock.Now()); err != nil || n != want {
+			t.Errorf("%d to be sent again, expected %d, %v", n, want, err)
+		}
+		w.settle()
+	}
+	resend(w.event.StartsAt.Add(time.Minute), 1)
+	w.expect("ana", "You're going: Spring concert")
+	w.expect("bo")
+	// Those that an older release has sent again once have no end of their own.
+	if _, err := w.pool.Exec(t.Context(), `UPDATE notifier.notification SET useful_until = NULL WHERE state = 'dead'`); err != nil {
+		t.Fatal(err)
+	}
+	resend(w.event.StartsAt.Add(time.Hour), 3)
+	w.expect("ana")
+	w.expect("bo")
+	if got := w.states("ana"); got["reminder void too-late"] != 2 {
+		t.Errorf("%v", got)
+	}
+	if got := w.states("bo"); got["offer void too-late"] != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
 // One that hangs loses its lease. Another sends, and the first cannot record.
 func TestAHangingNotifierCannotRecord(t *testing.T) {
 	t.Parallel()
@@ -175,10 +214,10 @@ func TestAHangingNotifierCannotRecord(t *testing.T) {
 	if again, err := w.n.store.Claim(ctx, notice.ChannelMail, "other", now, time.Minute, 10); err != nil || len(again) != 0 {
 		t.Fatalf("claimed twice: %v %v", again, err)
 	}
-	if lost, err := w.n.store.Reclaim(ctx, now.Add(59*time.Second)); err != nil || lost != 0 {
+	if lost, err := w.n.store.Reclaim(ctx, now.Add(59*time.Second), nil); err != nil || lost != 0 {
 		t.Fatalf("took a lease that holds: %d %v", lost, err)
 	}
-	if lost, err := w.n.store.Reclaim(ctx, now.Add(61*time.Second)); err != nil || lost != 1 {
+	if lost, err := w.n.store.Reclaim(ctx, now.Add(61*time.Second), nil); err != nil || lost != 1 {
 		t.Fatalf("lost lease: %d %v", lost, err)
 	}
 	again, err := w.n.store.Claim(ctx, notice.ChannelMail, "other", now.Add(61*time.Second), time.Minute, 10)

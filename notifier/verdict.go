@@ -11,7 +11,8 @@ import (
 
 const (
 	// maxRefusals: a permanent refusal is believed the third time, because
-	// servers give 5xx for greylisting and full disks too.
+	// servers give 5xx for greylisting and full disks too. What is in doubt
+	// counts as one: each try may have put another copy into the mailbox.
 	maxRefusals = 3
 	// giveUp is how long a notice is tried against temporary refusals.
 	giveUp = 24 * time.Hour
@@ -46,7 +47,7 @@ func verdict(n *notice.Notice, err error, now time.Time) pgstore.Result {
 		r.NextAt = now.Add(backOff(n))
 		return r
 	case errors.Is(err, notice.ErrInDoubt):
-		return pgstore.Result{State: notice.Failed, Outcome: notice.ErrInDoubt.Error(), Tried: true, NextAt: now.Add(backOff(n))}
+		return doubtful(n, now)
 	default: // ours: a template, a key
 		r := pgstore.Result{State: notice.Failed, Outcome: "cannot-be-written", Tried: true, Refused: true, NextAt: now.Add(backOff(n))}
 		if n.Refusals+1 >= maxRefusals {
@@ -55,6 +56,22 @@ func verdict(n *notice.Notice, err error, now time.Time) pgstore.Result {
 		return r
 	}
 }
+
+// doubtful: it may have arrived. One more try comes soon, the last when whatever
+// keeps the server from answering has had time to pass.
+func doubtful(n *notice.Notice, now time.Time) pgstore.Result {
+	r := pgstore.Result{State: notice.Failed, Outcome: notice.ErrInDoubt.Error(), Tried: true, Refused: true, NextAt: now.Add(backOff(n))}
+	switch {
+	case n.Refusals+1 >= maxRefusals:
+		r.State, r.Outcome, r.Finished = notice.Dead, givenUpInDoubt, now
+	case n.Refusals > 0:
+		r.NextAt = now.Add(longPause)
+	}
+	return r
+}
+
+// givenUpInDoubt is the outcome of a notice that is sent no more although nobody knows whether it arrived.
+const givenUpInDoubt = "given up: connection lost before the answer again; it may have arrived"
 
 func tooLong(n *notice.Notice, now time.Time) bool {
 	return n.Attempts+1 >= minAttempts && now.Sub(n.DueAt) > giveUp

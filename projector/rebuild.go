@@ -60,6 +60,11 @@ func (r *Rebuilder) rebuild(ctx context.Context, store string, j *journal) (Repo
 	if err != nil {
 		return Report{}, err
 	}
+	if store == document.GuestList {
+		if err := r.forgetUnreached(ctx, store, index); err != nil {
+			return Report{}, errors.Join(err, r.discard(ctx, store, index))
+		}
+	}
 	report, err := r.fill(ctx, store, index, j)
 	if err != nil { // nobody would erase anything in it
 		return report, errors.Join(err, r.discard(ctx, store, index))
@@ -162,6 +167,10 @@ func (r *Rebuilder) fill(ctx context.Context, store, index string, j *journal) (
 			return report, err
 		}
 	}
+	// Whoever has seen a document in the live index sees it in this one: they are refreshed each in its own time.
+	if err := es.Refresh(ctx, next); err != nil {
+		return report, err
+	}
 	if report.Previous, err = es.SwapAlias(ctx, store, index); err != nil {
 		return report, err
 	}
@@ -208,6 +217,21 @@ func (r *Rebuilder) replay(ctx context.Context, topic string, handle kafkabus.Ha
 	report.Rejected += <-rejected
 	report.Messages += total
 	return err
+}
+
+// forgetUnreached deletes what rebuilds that were killed have left, once there
+// is an index whose name is another's for good. The projectors wrote to the last
+// of them until now; from here on nobody would erase anything in it.
+func (r *Rebuilder) forgetUnreached(ctx context.Context, store, index string) error {
+	live, err := r.Deps.Elastic.Behind(ctx, store)
+	if err != nil {
+		return err
+	}
+	kept, err := r.Deps.Elastic.Behind(ctx, feed.Kept(store))
+	if err != nil {
+		return err
+	}
+	return r.forget(ctx, store, slices.Concat(live, kept, []string{index}))
 }
 
 // forget deletes indices that are neither live nor the one before.

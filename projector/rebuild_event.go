@@ -67,10 +67,10 @@ func (r *Rebuilder) RebuildEvent(ctx context.Context, event string) (int, error)
 			return 0, err
 		}
 	}
+	items, _ := feed.Decode(h.messages) // what comes while the listing is rewritten the others need not have
 	if err := r.rewriteListing(ctx, h); err != nil {
 		return 0, err
 	}
-	items, _ := feed.Decode(h.messages)
 	for _, group := range []string{listing.Group, availability.Group, document.GuestList, document.Facts} {
 		feed.NewTracker(r.Deps.Redis, group, r.Deps.Log).Applied(ctx, items)
 	}
@@ -154,7 +154,7 @@ func (r *Rebuilder) rewriteListing(ctx context.Context, h *history) error {
 }
 
 // notAhead finds a document whose version Elasticsearch will not lower: until
-// the event gets there, no change of it would be written.
+// the event gets there, of two writers at once the later one wins.
 func notAhead(stored elastic.Doc, items []feed.Item) error {
 	var last int64
 	for _, it := range items {

@@ -43,7 +43,7 @@ func patient(handle kafkabus.Handler) kafkabus.Handler {
 }
 
 // highest remembers, per event, the last message about the event itself that a
-// replay has seen.
+// replay has applied.
 type highest struct {
 	mu      sync.Mutex
 	details map[string]int64
@@ -53,15 +53,23 @@ func newHighest() *highest { return &highest{details: map[string]int64{}} }
 
 func (h *highest) watch(handle kafkabus.Handler) kafkabus.Handler {
 	return func(ctx context.Context, messages []*message.Message) error {
-		items, _ := feed.Decode(messages)
+		err := handle(ctx, messages)
+		if ignoreRejected(err) != nil {
+			return err
+		}
+		items, rejects := feed.Decode(messages)
+		var rejected *kafkabus.Rejected
+		if errors.As(err, &rejected) {
+			rejects = rejected.Reasons // no document has these
+		}
 		h.mu.Lock()
-		for _, it := range items {
+		defer h.mu.Unlock()
+		for _, it := range rejects.Others(items) {
 			if contract.AboutOf(it.Envelope.Type) == contract.AboutEvent {
 				h.details[it.Envelope.Subject] = max(h.details[it.Envelope.Subject], it.Envelope.Version)
 			}
 		}
-		h.mu.Unlock()
-		return handle(ctx, messages)
+		return err
 	}
 }
 

@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,9 +10,11 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/kafkabus"
 	"github.com/turnout-events/turnout/projector/analytics"
+	"github.com/turnout-events/turnout/projector/listing"
 )
 
 // Groups are the projectors' consumer groups.
@@ -41,10 +44,48 @@ func (p *Projector) Redrive(ctx context.Context, letter kafkabus.DeadLetter) err
 		defer cancel()
 		m = analytics.Late(m, time.Now())
 	}
+	if g.name == listing.Group {
+		return p.redriveListing(ctx, g, m)
+	}
+	return once(ctx, g, m)
+}
+
+func once(ctx context.Context, g group, m *message.Message) error {
 	err := g.handle(ctx, []*message.Message{m})
 	var rejected *kafkabus.Rejected
 	if errors.As(err, &rejected) {
 		return fmt.Errorf("rejected again: %w", rejected.Reasons[0])
 	}
 	return err
+}
+
+// redriveListing looks whether an event's details stay. A projector that read
+// the document before it was written here may write it once more, with newer
+// seats beside the older details, and no other message brings these.
+func (p *Projector) redriveListing(ctx context.Context, g group, m *message.Message) error {
+	const rounds = 10
+	for range rounds {
+		if err := once(ctx, g, m); err != nil {
+			return err
+		}
+		env, err := contract.Decode(m.Metadata, m.Payload)
+		if err != nil || contract.AboutOf(env.Type) != contract.AboutEvent {
+			return err
+		}
+		if err := pause(ctx, settled); err != nil {
+			return err
+		}
+		got, err := p.deps.Elastic.Get(ctx, document.Listings, env.Subject)
+		if err != nil {
+			return err
+		}
+		var doc document.Listing
+		if err := json.Unmarshal(got.Source, &doc); err != nil {
+			return fmt.Errorf("listing document %s: %w", env.Subject, err)
+		}
+		if doc.DetailsVersion >= env.Version {
+			return nil
+		}
+	}
+	return fmt.Errorf("the document of %s in %s does not hold still", m.Metadata[contract.HeaderSubject], document.Listings)
 }

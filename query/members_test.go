@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"image/png"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,48 @@ func TestGuestFiles(t *testing.T) {
 	}
 	if hits := ok[found](t, r.get("/v1/series/"+s.event.SeriesID)); len(hits.Items) != 1 {
 		t.Errorf("series: %+v", hits)
+	}
+}
+
+// What the door found wrong is in the guest list, by itself if one asks, and in the file; not with the guest's own.
+func TestConflictsAtTheDoorAreListed(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := r.story()
+	dot := contract.RSVP{
+		ID: newID(t), Response: contract.Going, EventID: s.event.ID, OrganizationID: s.org, Status: contract.StatusCancelled, PartySize: 1,
+		CreatedAt: time.Now().UTC(), Door: []contract.Scan{
+			{ID: "1", People: 1, Device: "north", At: time.Now().UTC(), Conflict: contract.ConflictCancelled}, {ID: "2", Undo: true, At: time.Now().UTC()},
+		},
+	}
+	s.version = r.answer(contract.CheckedInV1, dot, contract.Personal{Name: "Dot", Email: "dot@example.org"}, contract.Counters{Capacity: n(2), Going: 2, CheckedIn: 1})
+	type page struct {
+		Items []struct {
+			ID        string          `json:"id"`
+			Conflicts []contract.Scan `json:"conflicts"`
+		} `json:"items"`
+	}
+	for query, want := range map[string]int{"": 4, "?conflict=true": 1, "?conflict=false": 3} {
+		got := ok[page](t, r.get("/v1/events/"+s.event.ID+"/guests"+query, s.member()...))
+		if len(got.Items) != want {
+			t.Errorf("guests%s: %d, want %d", query, len(got.Items), want)
+		}
+		for _, g := range got.Items {
+			if (g.ID == dot.ID) != (len(g.Conflicts) == 1 && g.Conflicts[0].Device == "north" && g.Conflicts[0].Conflict == contract.ConflictCancelled) {
+				t.Errorf("guests%s: %+v", query, g)
+			}
+		}
+	}
+	file := r.get("/v1/events/"+s.event.ID+"/guests.csv?conflict=true", s.member()...)
+	rows, err := csv.NewReader(bytes.NewReader(file.body)).ReadAll()
+	if err != nil || len(rows) != 2 || rows[1][slices.Index(rows[0], "conflicts")] != contract.ConflictCancelled {
+		t.Errorf("%q, %v", rows, err)
+	}
+	link, err := r.manage.Make(dot.ID, 0)
+	must(t, err)
+	own := r.get("/v1/rsvps/"+dot.ID, append(atLeast(s.event.ID, s.version), "Authorization", "Guest "+link)...)
+	if own.status != http.StatusOK || strings.Contains(string(own.body), "north") {
+		t.Errorf("a guest reads %d %s", own.status, own.body)
 	}
 }
 

@@ -88,19 +88,33 @@ func TestWhoMaySee(t *testing.T) {
 	draft := r.event(org, "Draft", func(e *contract.Event) { e.Status = contract.EventDraft })
 	unlisted := r.event(org, "Unlisted", func(e *contract.Event) { e.Visibility = contract.VisibilityUnlisted })
 	public := r.event(org, "Public")
+	abandoned := r.event(org, "Abandoned", func(e *contract.Event) { e.Status = contract.EventCancelled })
 	v := r.publish(draft, contract.Counters{})
+	dropped := r.publish(abandoned, contract.Counters{})
 	hidden := r.publish(unlisted, contract.Counters{})
 	last := r.publish(public, contract.Counters{})
 
-	for _, path := range []string{"/v1/events/" + draft.ID, "/v1/events/" + draft.Slug, "/v1/events/" + draft.ID + "/availability"} {
-		if got := r.get(path, atLeast(draft.ID, v)...); got.status != http.StatusNotFound {
+	for path, seen := range map[string][]string{
+		"/v1/events/" + draft.ID: atLeast(draft.ID, v), "/v1/events/" + draft.Slug: atLeast(draft.ID, v),
+		"/v1/events/" + draft.ID + "/availability": atLeast(draft.ID, v),
+		"/v1/events/" + abandoned.ID:               atLeast(abandoned.ID, dropped), "/v1/events/" + abandoned.ID + "/availability": atLeast(abandoned.ID, dropped),
+		"/v1/events/" + abandoned.Slug + "/calendar.ics": atLeast(abandoned.ID, dropped),
+	} {
+		if got := r.get(path, seen...); got.status != http.StatusNotFound {
 			t.Errorf("%s for anybody: %d", path, got.status)
 		}
-		if got := r.get(path, append(atLeast(draft.ID, v), "Authorization", "Bearer account:"+stranger)...); got.status != http.StatusNotFound {
+		if got := r.get(path, append(seen, "Authorization", "Bearer account:"+stranger)...); got.status != http.StatusNotFound {
 			t.Errorf("%s for a stranger: %d", path, got.status)
 		}
-		if got := r.get(path, append(atLeast(draft.ID, v), "Authorization", "Bearer account:"+owner)...); got.status != http.StatusOK {
+		if got := r.get(path, append(seen, "Authorization", "Bearer account:"+owner)...); got.status != http.StatusOK {
 			t.Errorf("%s for its owner: %d %s", path, got.status, got.body)
+		}
+	}
+	for _, path := range []string{"/v1/events?status=cancelled", "/v1/events?status=all"} {
+		for _, e := range ok[found](t, r.get(path, atLeast(abandoned.ID, dropped)...)).Items {
+			if e.ID == abandoned.ID {
+				t.Errorf("%s finds what was never published", path)
+			}
 		}
 	}
 	ok[map[string]any](t, r.get("/v1/events/"+unlisted.ID, atLeast(unlisted.ID, hidden)...))
@@ -108,10 +122,10 @@ func TestWhoMaySee(t *testing.T) {
 		t.Errorf("search finds %+v", hits.Items)
 	}
 	var mine found
-	for id, version := range map[string]int64{draft.ID: v, unlisted.ID: hidden, public.ID: last} { // once it has all of them
+	for id, version := range map[string]int64{draft.ID: v, abandoned.ID: dropped, unlisted.ID: hidden, public.ID: last} { // once it has all of them
 		mine = ok[found](t, r.get("/v1/organizations/"+org+"/events", append(atLeast(id, version), "Authorization", "Bearer account:"+owner)...))
 	}
-	if mine.Total != 3 {
+	if mine.Total != 4 {
 		t.Errorf("the organization's own list has %d", mine.Total)
 	}
 	for path, want := range map[string]int{
@@ -215,7 +229,7 @@ func TestGuestView(t *testing.T) {
 	ok[map[string]any](t, r.get("/v1/events/"+e.ID+"/guests", append(atLeast(e.ID, v), "Authorization", "Bearer account:"+owner)...))
 	second := ok[map[string]any](t, r.get("/v1/rsvps/"+waiting[1].ID, append(asGuest(waiting[1], 0), atLeast(e.ID, v)...)...))
 	if second["position"] != float64(2) || second["name"] != "Wait1" || !strings.Contains(second["why"].(string), "1 party is ahead") ||
-		!strings.Contains(second["why"].(string), "1 seat free, but your party has 2") {
+		!strings.Contains(second["why"].(string), "1 seat is free, but your party has 2") {
 		t.Errorf("the second in the queue sees %v", second)
 	}
 	if got := r.get("/v1/rsvps/"+seat.ID, asGuest(seat, 0)...); got.status != http.StatusUnauthorized {

@@ -13,6 +13,7 @@ import (
 	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/internal/testkit/described"
+	"github.com/turnout-events/turnout/projector"
 )
 
 // watch opens a stream and gives the versions that it is sent.
@@ -130,5 +131,57 @@ func TestViewersMissNothingWhenTheSubscriptionIsCut(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Errorf("is sent nothing; %d subscriptions were cut", killed)
+	}
+}
+
+// Seats that were wrong and are repaired reach who watches and who comes back,
+// also where their version is the same or a lower one.
+func TestViewersSeeRepairedSeats(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx := t.Context()
+	channel := r.redis.Channel(document.ChannelAvailability)
+	builder := &projector.Rebuilder{Config: projectorConfig, Deps: r.deps}
+	for _, version := range []int64{1, 9999} {
+		e := r.event(newID(t), "Wrong")
+		r.publish(e, contract.Counters{Going: 3})
+		path := "/v1/events/" + e.ID + "/availability"
+		ok[document.Availability](t, r.get(path, atLeast(e.ID, 1)...))
+		body, err := document.NewAvailability(e.ID, version, contract.Counters{Going: 77}).Encode()
+		must(t, err)
+		must(t, r.redis.HSet(ctx, r.redis.Key(document.KeyAvailability, e.ID), document.FieldVersion, version, document.FieldBody, body).Err())
+		must(t, r.redis.Publish(ctx, channel, body).Err())
+		var wrong response
+		testkit.Eventually(t, 5*time.Second, 50*time.Millisecond, func() error {
+			if wrong = r.get(path); !strings.Contains(string(wrong.body), `"going":77`) {
+				return fmt.Errorf("seats: %s", wrong.body)
+			}
+			return nil
+		})
+		viewer := r.watch(e.ID, "")
+		if got := <-viewer; got != version {
+			t.Errorf("is sent version %d, want %d", got, version)
+		}
+		if _, err := builder.RebuildEvent(ctx, e.ID); err != nil {
+			t.Error(err)
+		}
+		next := func(from <-chan int64, who string) {
+			t.Helper()
+			select {
+			case got := <-from:
+				if got != 1 {
+					t.Errorf("%s of version %d is sent version %d", who, version, got)
+				}
+			case <-time.After(5 * time.Second):
+				t.Errorf("%s of version %d is sent nothing", who, version)
+			}
+		}
+		next(viewer, "a viewer")
+		if version > 1 {
+			next(r.watch(e.ID, strconv.FormatInt(version, 10)), "one who comes back")
+		}
+		if got := r.get(path, "If-None-Match", wrong.header.Get("ETag")); !strings.Contains(string(got.body), `"going":3`) {
+			t.Errorf("who has version %d kept gets %d %s", version, got.status, got.body)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package query_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -24,6 +25,42 @@ func TestThePlaceInTheQueueIsOfTheVersionAskedFor(t *testing.T) {
 		if got.Position != place+1 {
 			t.Errorf("place %d reads as %d", place+1, got.Position)
 		}
+	}
+}
+
+// A large party learns that smaller ones from behind were moved up; who was
+// before it, never queued or has left is none of them.
+func TestWhoWasPassedOverIsTold(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	e := r.event(newID(t), "Crowded")
+	seats := contract.Counters{Capacity: n(10), Going: 9, Held: 1, Waitlisted: 4}
+	r.publish(e, seats)
+	waiting := contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: e.OrganizationID, Response: contract.Going,
+		Status: contract.StatusWaitlisted, PartySize: 4, QueuedVersion: 20}
+	for _, other := range []struct {
+		name, status string
+		queued       int64
+	}{
+		{contract.RSVPPromotedV1, contract.StatusConfirmed, 30}, {contract.RSVPOfferedV1, contract.StatusOffered, 31}, // these two
+		{contract.RSVPPromotedV1, contract.StatusConfirmed, 10}, {contract.RSVPConfirmedV1, contract.StatusConfirmed, 0},
+		{contract.RSVPWaitlistedV1, contract.StatusWaitlisted, 32}, {contract.RSVPOfferLapsedV1, contract.StatusCancelled, 33},
+	} {
+		g := waiting
+		g.ID, g.Status, g.PartySize, g.QueuedVersion = newID(t), other.status, 1, other.queued
+		r.answer(other.name, g, contract.Personal{Name: "Ada"}, seats)
+	}
+	v := r.answer(contract.RSVPWaitlistedV1, waiting, contract.Personal{Name: "Grace"}, seats)
+	link, err := r.manage.Make(waiting.ID, 0)
+	must(t, err)
+	got := ok[struct {
+		Why   string
+		Queue struct {
+			PassedOverBy int `json:"passed_over_by"`
+		}
+	}](t, r.get("/v1/rsvps/"+waiting.ID, append(atLeast(e.ID, v), "Authorization", "Guest "+link)...))
+	if got.Queue.PassedOverBy != 2 || !strings.Contains(got.Why, "2 smaller parties behind you were moved up") {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -56,8 +93,7 @@ func TestASeriesDoesNotTellWhatIsUnlisted(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	series, private := newID(t), newID(t)
-	var v int64
-	var last string
+	published := map[string]int64{} // an event's version by its id
 	for i, visibility := range []string{contract.VisibilityPublic, contract.VisibilityUnlisted, contract.VisibilityPublic, contract.VisibilityUnlisted, contract.VisibilityUnlisted} {
 		e := r.event(newID(t), fmt.Sprintf("Part %d", i), func(e *contract.Event) {
 			e.Visibility = visibility
@@ -65,9 +101,11 @@ func TestASeriesDoesNotTellWhatIsUnlisted(t *testing.T) {
 				e.SeriesID = private
 			}
 		})
-		v, last = r.publish(e, contract.Counters{}), e.ID
+		published[e.ID] = r.publish(e, contract.Counters{})
 	}
-	ok[found](t, r.get("/v1/series/"+private, atLeast(last, v)...))
+	for id, v := range published {
+		ok[found](t, r.get("/v1/series/"+series, atLeast(id, v)...))
+	}
 	for id, want := range map[string]int{series: 2, private: 2} {
 		path, seen := "/v1/series/"+id+"?limit=1", 0
 		for path != "" {
@@ -84,6 +122,37 @@ func TestASeriesDoesNotTellWhatIsUnlisted(t *testing.T) {
 		}
 		if seen != want {
 			t.Errorf("%d events of a series, want %d", seen, want)
+		}
+	}
+}
+
+// The price and the picture are told by the event and by searches, as they were written.
+func TestReadsTellPriceAndPicture(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	type told struct {
+		Price *contract.Price `json:"price_range"`
+		Cover *contract.Cover `json:"cover"`
+	}
+	cover := contract.Cover{SHA256: strings.Repeat("ab", 32), ContentType: "image/jpeg", Width: 1200, Height: 630}
+	for name, price := range map[string]*contract.Price{
+		"Range": {Min: 5, Max: 12.5, Currency: "EUR"}, "Single": {Min: 5, Max: 5, Currency: "EUR"}, "Free": {Currency: "EUR"}, "Untold": nil,
+	} {
+		e := r.event(newID(t), "Priced "+name, func(e *contract.Event) {
+			if e.Price = price; price != nil {
+				e.Cover = &cover
+			}
+		})
+		v := r.publish(e, contract.Counters{})
+		got := ok[told](t, r.get("/v1/events/"+e.ID, atLeast(e.ID, v)...))
+		list := ok[struct{ Items []told }](t, r.get("/v1/events?q=priced+"+name, atLeast(e.ID, v)...))
+		for _, got := range append(list.Items, got) {
+			if (got.Price == nil) != (price == nil) || price != nil && (*got.Price != *price || got.Cover == nil || *got.Cover != cover) {
+				t.Errorf("%s: %+v %+v", name, got.Price, got.Cover)
+			}
+		}
+		if len(list.Items) != 1 {
+			t.Errorf("%s: found %d", name, len(list.Items))
 		}
 	}
 }

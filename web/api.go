@@ -70,6 +70,7 @@ type eventView struct {
 	RSVPClosesAt   time.Time           `json:"rsvp_closes_at"`
 	Questions      []contract.Question `json:"questions"`
 	Price          *contract.Price     `json:"price_range"`
+	Cover          *contract.Cover     `json:"cover"`
 	Version        int64               `json:"version"`
 }
 
@@ -105,6 +106,7 @@ type rsvpView struct {
 	Name             string     `json:"name"`
 	Rating           int        `json:"rating"`
 	Comment          string     `json:"comment"`
+	Consents         consents   `json:"consents"`
 	Version          int64      `json:"version"`
 }
 

@@ -41,6 +41,8 @@ func TestTheGuestsPageOffersWhatCanBeDone(t *testing.T) {
 	}{
 		{"offered", "offered", nil, "accept decline change withdraw"},
 		{"pending", "pending", nil, "confirm change withdraw"},
+		{"pending, both due", "pending", map[string]any{"confirm_address": true, "approval": true}, "confirm change withdraw"},
+		{"pending, approval due", "pending", map[string]any{"approval": true}, "change withdraw"},
 		{"confirmed", "confirmed", nil, "ticket change withdraw"},
 		{"withdrawn", "cancelled", nil, "change"},
 		{"offered, event cancelled", "offered", cancelled, ""},

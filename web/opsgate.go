@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -112,16 +113,20 @@ func (o *opsGate) ask(ctx context.Context, role opsRole, uri string) part {
 	return p
 }
 
-// first passes a write (a redrive) to the role that knows the thing.
+// first passes a write (a redrive) to the role that knows the thing. If none of
+// those that answer does, it may be a thing of one that does not.
 func (o *opsGate) first(c *gin.Context) {
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil {
 		httpserver.Problem(c, fault.ErrInvalid.Because(err))
 		return
 	}
+	var away []string
+	var reasons error
 	for _, role := range o.roles {
 		res, err := o.send(c.Request.Context(), role, c.Request.Method, c.Request.URL.RequestURI(), body)
 		if err != nil {
+			away, reasons = append(away, role.name), errors.Join(reasons, err)
 			continue
 		}
 		if res.StatusCode == http.StatusNotFound {
@@ -130,6 +135,10 @@ func (o *opsGate) first(c *gin.Context) {
 		}
 		c.DataFromReader(res.StatusCode, res.ContentLength, res.Header.Get("Content-Type"), res.Body, nil)
 		_ = res.Body.Close()
+		return
+	}
+	if len(away) > 0 {
+		httpserver.Problem(c, errRoleAway.Detailf("No answer from %s: look whether it was done.", strings.Join(away, ", ")).After(retryRole).Because(reasons))
 		return
 	}
 	httpserver.Problem(c, fault.ErrNotFound)

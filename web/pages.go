@@ -174,7 +174,7 @@ func (p *pages) answer(c *gin.Context) {
 	body := submitBody{
 		Name: page.Form.Get("name"), Email: page.Form.Get("email"), Response: page.Form.Get("response"), PartySize: size,
 		Answers: answersOf(page.Event.Questions, page.Form), Locale: localeOf(c.GetHeader("Accept-Language")),
-		Consents: consents{Updates: page.Form.Get("updates") != "", Marketing: page.Form.Get("marketing") != ""},
+		Consents: consentsOf(page.Form),
 		Notify:   notify{Reminders: page.Form.Get("reminders") != ""},
 	}
 	var done rsvpView

@@ -71,6 +71,7 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 	page.Active = !page.Over && e.Status != contract.EventCancelled
 	page.Reachable = page.Active && r.Status != contract.StatusCancelled
 	page.Form = url.Values{"response": {r.Response}, "party_size": {strconv.Itoa(r.PartySize)}, "comment": {r.Comment}}
+	page.consent(r.Consents)
 	if r.Rating > 0 {
 		page.Form.Set("rating", strconv.Itoa(r.Rating))
 	}
@@ -78,6 +79,20 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 		page.Seats = &seats
 	}
 	return page, true
+}
+
+// consent ticks the boxes of what was agreed to, and no other.
+func (p *rsvpPage) consent(to consents) {
+	for name, given := range map[string]bool{"updates": to.Updates, "marketing": to.Marketing} {
+		if p.Form.Del(name); given {
+			p.Form.Set(name, "1")
+		}
+	}
+}
+
+// consentsOf is what a form's boxes agree to.
+func consentsOf(form url.Values) consents {
+	return consents{Updates: form.Get("updates") != "", Marketing: form.Get("marketing") != ""}
 }
 
 // heading is the one line a guest came for.
@@ -124,6 +139,9 @@ func (p *pages) change(c *gin.Context) {
 		path += "/feedback"
 		rating, _ := strconv.Atoi(c.PostForm("rating"))
 		body = map[string]any{"rating": rating, "comment": c.PostForm("comment")}
+	case "consents":
+		method = http.MethodPatch
+		body = map[string]any{"consents": consentsOf(c.Request.PostForm)}
 	case "change":
 		method = http.MethodPatch
 		change := map[string]any{"response": c.PostForm("response")}
@@ -154,6 +172,9 @@ func (p *pages) change(c *gin.Context) {
 		page.Problem = asProblem(err)
 		for name, typed := range c.Request.PostForm {
 			page.Form[name] = typed
+		}
+		if c.PostForm("action") == "consents" {
+			page.consent(consentsOf(c.Request.PostForm)) // a box that was unticked is not sent
 		}
 		p.show(c, page.Problem.Status, "rsvp", page)
 		return

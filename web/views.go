@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ var staticFiles embed.FS
 type views map[string]*template.Template
 
 func newViews() (views, error) {
-	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "answerWord": answerWord, "marked": marked,
+	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "price": price, "answerWord": answerWord, "marked": marked,
 		"asked": askedOf, "trouble": troubleOf}
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html")
 	if err != nil {
@@ -143,6 +144,26 @@ func flag(code string) string {
 		b.WriteRune(0x1F1E6 + r - 'A')
 	}
 	return b.String()
+}
+
+// price is what is paid at the door. It is never charged here.
+func price(p contract.Price) string {
+	switch {
+	case p.Max == 0:
+		return "free"
+	case p.Min == p.Max:
+		return amount(p.Max) + " " + p.Currency + ", paid at the door"
+	}
+	return amount(p.Min) + "–" + amount(p.Max) + " " + p.Currency + ", paid at the door"
+}
+
+// amount is a price as it is written: 5, 12.50.
+func amount(x float64) string {
+	s := strconv.FormatFloat(x, 'f', -1, 64)
+	if point := strings.IndexByte(s, '.'); point == len(s)-2 && point > 0 {
+		s += "0"
+	}
+	return s
 }
 
 func people(n int) string {

@@ -21,7 +21,8 @@ import (
 )
 
 // upstream stands for a role: it says who it is and what it was asked. What the
-// roles themselves answer is the end-to-end tests' business.
+// roles themselves answer is the end-to-end tests' business. An answer may be
+// for a body alone: "PATCH /path {…}".
 func upstream(t *testing.T, name string, answers map[string]string) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +30,11 @@ func upstream(t *testing.T, name string, answers map[string]string) *httptest.Se
 		w.Header().Set("X-Forwarded-Seen", r.Header.Get("X-Forwarded-For"))
 		w.Header().Set("X-Query-Seen", r.URL.RawQuery)
 		w.Header().Set("X-Trace-Seen", r.Header.Get("Traceparent"))
-		body, known := answers[r.Method+" "+r.URL.Path]
+		asked, _ := io.ReadAll(r.Body)
+		body, known := answers[r.Method+" "+r.URL.Path+" "+string(asked)]
+		if !known {
+			body, known = answers[r.Method+" "+r.URL.Path]
+		}
 		if !known {
 			w.WriteHeader(http.StatusNotFound)
 			body = `{"status":404,"title":"no","detail":"no"}`
@@ -166,6 +171,10 @@ func TestOperatorsSeeWhoAnswersAndWhoDoesNot(t *testing.T) {
 	}
 	res, body := o.do("GET", "/v1/ops/lag", "", "Authorization", "Bearer ops")
 	if res.StatusCode != 200 || !strings.Contains(body, `"group":"notifier"`) || !strings.Contains(body, `"away":["projector"]`) {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	// The projector is away, and may be the one that knows the letter.
+	if res, body := o.do("POST", "/v1/ops/dlq/listing-0-1/redrive", "", "Authorization", "Bearer ops"); res.StatusCode != 503 || !strings.Contains(body, "projector") {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 }

@@ -69,7 +69,7 @@ func (s *system) resendNotices(ctx context.Context, w io.Writer, id string) erro
 	}
 	n, err := store.Revive(ctx, id, time.Now().UTC())
 	if err == nil && n == 0 && id != "" {
-		err = fmt.Errorf("notification %s was not given up: turnout explain %s", id, id)
+		err = fmt.Errorf("notification %s was not given up, or is of no use any more: turnout explain %s", id, id)
 	}
 	if err == nil {
 		_, err = fmt.Fprintf(w, "%d to be sent again\n", n)

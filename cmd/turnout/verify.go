@@ -22,7 +22,7 @@ import (
 
 // Checks of the stores, beside those of the audit.
 const (
-	checkKafka        = "kafka"        // every message of the log, in order, with its hash
+	checkKafka        = "kafka"        // every message of the logs, in order, as it was hashed, and no other
 	checkAvailability = "availability" // Redis has the counters
 	checkListing      = "listing"      // Elasticsearch has the event and the counters
 	checkGuestList    = "guestlist"    // Elasticsearch has every RSVP
@@ -80,11 +80,11 @@ func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 // auditAll gives a report with the error unreached when some stores did not answer.
 func auditAll(ctx context.Context, s settings, told []audit.Acknowledged, compare []string, wait time.Duration, log *slog.Logger) (*audit.Report, error) {
 	report := audit.NewReport()
-	events, err := auditPostgres(ctx, s, report, told, log)
+	logs, err := auditPostgres(ctx, s, report, told, log)
 	if err != nil {
 		return nil, err
 	}
-	return report, compareStores(ctx, s, events, compare, wait, report, log)
+	return report, compareStores(ctx, s, logs, compare, wait, report, log)
 }
 
 func readLedger(path string) ([]audit.Acknowledged, error) {
@@ -96,39 +96,56 @@ func readLedger(path string) ([]audit.Acknowledged, error) {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	defer func() { _ = file.Close() }()
+	told, err := decodeLedger(file)
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", path, err)
+	}
+	return told, nil
+}
+
+func decodeLedger(r io.Reader) ([]audit.Acknowledged, error) {
 	var told []audit.Acknowledged
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
 			continue
 		}
 		var a audit.Acknowledged
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
-			return nil, fmt.Errorf("ledger %s, line %d: %w", path, n, err)
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		told = append(told, a)
 	}
 	return told, lines.Err()
 }
 
-// auditPostgres audits the log and gives the events, to compare the stores with.
-func auditPostgres(ctx context.Context, s settings, report *audit.Report, told []audit.Acknowledged, log *slog.Logger) (map[string]audit.Event, error) {
+// audited is what the logs say, to compare the stores with.
+type audited struct {
+	events        map[string]audit.Event
+	organizations map[string][][]byte // the chain of each, see audit.Event
+}
+
+func auditPostgres(ctx context.Context, s settings, report *audit.Report, told []audit.Acknowledged, log *slog.Logger) (audited, error) {
 	// An audit may take minutes, and its snapshot waits while a large event is replayed.
 	s.Postgres.StatementTimeout, s.Postgres.IdleInTransactionTimeout = -1, -1
 	s.Postgres.Name, s.Postgres.MaxConns = "turnout-verify", 4
 	pool, err := postgres.Open(ctx, s.Postgres, log)
 	if err != nil {
-		return nil, err
+		return audited{}, err
 	}
 	defer pool.Close()
 	var mu sync.Mutex
-	events := map[string]audit.Event{}
-	err = audit.Run(ctx, pool, report, audit.Options{Ledger: told, Each: func(e audit.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		events[e.ID] = e
-	}})
-	return events, err
+	logs := audited{map[string]audit.Event{}, map[string][][]byte{}}
+	err = audit.Run(ctx, pool, report, audit.Options{
+		Ledger: told,
+		Each: func(e audit.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			logs.events[e.ID] = e
+		},
+		Organization: func(id string, chain [][]byte) { logs.organizations[id] = chain },
+	})
+	return logs, err
 }
 
 func showReport(w io.Writer, r *audit.Report, compared []string, away unreached, took time.Duration, asJSON bool) error {

@@ -35,11 +35,11 @@ func (u unreached) Error() string {
 // compareStores holds each store against what the audit read. A store may be ahead of it, for the system may be at
 // work; one that is behind gets time to catch up. One that does not answer keeps none of the others from being compared;
 // the error is unreached then.
-func compareStores(ctx context.Context, s settings, events map[string]audit.Event, which []string, wait time.Duration,
-	report *audit.Report, log *slog.Logger,
+func compareStores(ctx context.Context, s settings, logs audited, which []string, wait time.Duration, report *audit.Report,
+	log *slog.Logger,
 ) error {
 	away := unreached{}
-	v := &comparison{ctx: ctx, settings: s, events: events, report: report, log: log, until: time.Now().Add(wait)}
+	v := &comparison{ctx: ctx, settings: s, audited: logs, report: report, log: log, until: time.Now().Add(wait)}
 	for _, c := range []struct {
 		name string
 		run  func() error
@@ -65,29 +65,24 @@ func compareStores(ctx context.Context, s settings, events map[string]audit.Even
 type comparison struct {
 	ctx      context.Context //nolint:containedctx // lives for one call of compareStores
 	settings settings
-	events   map[string]audit.Event
-	report   *audit.Report
-	log      *slog.Logger
-	until    time.Time
+	audited
+	report *audit.Report
+	log    *slog.Logger
+	until  time.Time
 }
 
 // finding is one that may go away while the store catches up, or not.
 type finding struct {
-	event   string
+	subject string
 	version int64
 	detail  string
 }
 
 // settle looks until nothing is behind or the time is over, and then reports what is left. look gives what is wrong
-// with these events, or with all when there are none.
-func (v *comparison) settle(check string, look func(events []string) ([]finding, error)) error {
-	events := make([]string, 0, len(v.events))
-	for id := range v.events {
-		events = append(events, id)
-	}
-	slices.Sort(events)
+// with these events or organizations: with all of them first, then with those that something was wrong with.
+func (v *comparison) settle(check string, subjects []string, look func(subjects []string) ([]finding, error)) error {
 	for {
-		found, err := look(events)
+		found, err := look(subjects)
 		if err != nil {
 			return err
 		}
@@ -96,14 +91,14 @@ func (v *comparison) settle(check string, look func(events []string) ([]finding,
 		}
 		if time.Now().After(v.until) {
 			for _, f := range found {
-				v.report.Add(check, f.event, f.version, "%s", f.detail)
+				v.report.Add(check, f.subject, f.version, "%s", f.detail)
 			}
 			return nil
 		}
-		events = events[:0]
+		subjects = subjects[:0]
 		for _, f := range found {
-			if !slices.Contains(events, f.event) {
-				events = append(events, f.event)
+			if !slices.Contains(subjects, f.subject) {
+				subjects = append(subjects, f.subject)
 			}
 		}
 		select {
@@ -123,7 +118,7 @@ func (v *comparison) availability() error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	return v.settle(checkAvailability, func(events []string) ([]finding, error) {
+	return v.settle(checkAvailability, slices.Sorted(maps.Keys(v.events)), func(events []string) ([]finding, error) {
 		var found []finding
 		for some := range slices.Chunk(events, 500) {
 			answers := make([]*redis.SliceCmd, len(some))
@@ -186,7 +181,7 @@ func (v *comparison) elastic(check, index string, look func(e audit.Event) []str
 		return err
 	}
 	defer func() { _ = client.Close(context.WithoutCancel(v.ctx)) }()
-	return v.settle(check, func(events []string) ([]finding, error) {
+	return v.settle(check, slices.Sorted(maps.Keys(v.events)), func(events []string) ([]finding, error) {
 		var found []finding
 		var ids, owners []string
 		flush := func() error {

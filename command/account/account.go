@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +38,9 @@ type Config struct {
 	RefreshTTL time.Duration `env:"TURNOUT_REFRESH_TTL" envDefault:"720h"`
 	// SigningKeyTTL is how long a key signs access tokens before the next one does.
 	SigningKeyTTL time.Duration `env:"TURNOUT_SIGNING_KEY_TTL" envDefault:"720h"`
+	// LookAgain is how often the keys are looked at, which another process may have changed. 0 means a minute, which is
+	// what announceFor allows for; tests look sooner.
+	LookAgain time.Duration
 }
 
 // Validate says what is wrong with the settings, in one line.
@@ -108,7 +112,7 @@ func (a *Accounts) Register(ctx context.Context, email, password, name string, n
 	if row.ID, err = id.New(); err != nil {
 		return Tokens{}, err
 	}
-	if err := a.seal(&row, contract.MemberPersonal{Name: name, Email: email}); err != nil {
+	if err := a.seal(&row, contract.MemberPersonal{Name: strings.TrimSpace(name), Email: strings.TrimSpace(email)}); err != nil {
 		return Tokens{}, err
 	}
 	if row.PasswordHash, err = a.hasher.hash(ctx, password); err != nil {

@@ -17,6 +17,7 @@ import (
 // The refusals about organizations.
 var (
 	ErrSlugTaken = fault.New(fault.Conflict, "slug-taken", "Another organization has this slug")
+	ErrFull      = fault.New(fault.Conflict, "organization-full", "The organization has as many members as it can have")
 	ErrLastOwner = fault.New(fault.Conflict, "last-owner", "An organization needs an owner")
 	ErrNoAccount = fault.New(fault.NotFound, "account-not-found", "Nobody has signed up with this address")
 	ErrNoMember  = fault.New(fault.NotFound, "member-not-found", "This address does not belong to the organization")
@@ -130,6 +131,10 @@ func (o *Organizations) Change(ctx context.Context, a Asked, orgID string, e Edi
 	})
 }
 
+// maxMembers bounds the messages about an organization, which name all of them: a member takes up to a kilobyte, and Kafka
+// a megabyte.
+const maxMembers = 500
+
 // AddMember gives the account of an address a role, or another role; owners may.
 func (o *Organizations) AddMember(ctx context.Context, a Asked, orgID, email, role string) (pgstore.Kept, bool, error) {
 	if !slices.Contains([]string{contract.RoleOwner, contract.RoleEditor, contract.RoleDoor, contract.RoleAnalyst}, role) {
@@ -145,6 +150,8 @@ func (o *Organizations) AddMember(ctx context.Context, a Asked, orgID, email, ro
 	return o.change(ctx, a, orgID, func(org *contract.Organization) (pgstore.Said, error) {
 		i := slices.IndexFunc(org.Members, func(m contract.Member) bool { return m.AccountID == who.ID })
 		switch {
+		case i < 0 && len(org.Members) >= maxMembers:
+			return pgstore.Said{}, ErrFull
 		case i < 0:
 			org.Members = append(org.Members, contract.Member{AccountID: who.ID, Role: role, Sealed: who.Sealed})
 		case org.Members[i].Role == role:

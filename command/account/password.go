@@ -72,43 +72,64 @@ func (h *hasher) verify(ctx context.Context, password, hash string) (ok, stale b
 	return check(password, hash)
 }
 
-// phc hashes with a new salt: $argon2id$v=19$m=…,t=…,p=…$salt$hash.
+// hashed is a password's hash with what it was made with.
+type hashed struct {
+	memory, passes uint32 // KiB, times
+	lanes          uint8
+	salt, key      []byte
+}
+
+// String is the PHC string: $argon2id$v=19$m=…,t=…,p=…$salt$hash.
+func (h hashed) String() string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
+		b64.EncodeToString(h.salt), b64.EncodeToString(h.key))
+}
+
+// phc hashes with a new salt.
 func phc(password string) (string, error) {
-	salt := make([]byte, hashSaltLen)
-	if _, err := rand.Read(salt); err != nil {
+	h := hashed{memory: hashMemory, passes: hashPasses, lanes: hashLanes, salt: make([]byte, hashSaltLen)}
+	if _, err := rand.Read(h.salt); err != nil {
 		return "", fmt.Errorf("random salt: %w", err)
 	}
-	key := argon2.IDKey([]byte(password), salt, hashPasses, hashMemory, hashLanes, hashKeyLen)
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashPasses, hashLanes,
-		b64.EncodeToString(salt), b64.EncodeToString(key)), nil
+	h.key = argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, hashKeyLen)
+	return h.String(), nil
 }
 
 var errHash = errors.New("password hash cannot be read")
 
+// Beyond these a hash is refused: one row of the table must not take all memory, or a core for hours.
+const (
+	mostMemory = 1024 * 1024 // KiB
+	mostPasses = 64
+)
+
+func parsePHC(text string) (h hashed, err error) {
+	parts := strings.Split(text, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return hashed{}, errHash
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes); err != nil {
+		return hashed{}, errHash
+	}
+	if h.lanes == 0 || h.passes == 0 || h.passes > mostPasses || h.memory > mostMemory {
+		return hashed{}, errHash
+	}
+	if h.salt, err = base64.RawStdEncoding.DecodeString(parts[4]); err != nil {
+		return hashed{}, errHash
+	}
+	if h.key, err = base64.RawStdEncoding.DecodeString(parts[5]); err != nil || len(h.key) < 16 || len(h.key) > 64 {
+		return hashed{}, errHash
+	}
+	return h, nil
+}
+
 func check(password, hash string) (ok, stale bool, err error) {
-	parts := strings.Split(hash, "$")
-	var version int
-	var memory, passes uint32
-	var lanes uint8
-	if len(parts) != 6 || parts[1] != "argon2id" {
-		return false, false, errHash
-	}
-	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
-		return false, false, errHash
-	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes); err != nil || lanes == 0 || passes == 0 {
-		return false, false, errHash
-	}
-	salt, err := base64.RawStdEncoding.DecodeString(parts[4])
+	h, err := parsePHC(hash)
 	if err != nil {
-		return false, false, errHash
+		return false, false, err
 	}
-	want, err := base64.RawStdEncoding.DecodeString(parts[5])
-	if err != nil || len(want) < 16 || len(want) > 64 {
-		return false, false, errHash
-	}
-	got := argon2.IDKey([]byte(password), salt, passes, memory, lanes, uint32(len(want)))
-	stale = memory != hashMemory || passes != hashPasses || lanes != hashLanes || len(want) != hashKeyLen
-	return subtle.ConstantTimeCompare(got, want) == 1, stale, nil
+	got := argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.key)))
+	stale = h.memory != hashMemory || h.passes != hashPasses || h.lanes != hashLanes || len(h.key) != hashKeyLen
+	return subtle.ConstantTimeCompare(got, h.key) == 1, stale, nil
 }

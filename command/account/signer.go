@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -27,7 +28,6 @@ const (
 	// verifyFor is how long a key that no longer signs is still published:
 	// longer than an access token can live.
 	verifyFor  = 2 * time.Hour
-	lookAgain  = time.Minute
 	sweepEvery = time.Hour
 )
 
@@ -54,7 +54,7 @@ func NewSigner(ctx context.Context, cfg Config, store *pgstore.Accounts, ring *s
 
 // Run looks for new keys and makes them when it is time, until ctx ends.
 func (s *Signer) Run(ctx context.Context) error {
-	keys, sweep := time.NewTicker(lookAgain), time.NewTicker(sweepEvery)
+	keys, sweep := time.NewTicker(cmp.Or(s.cfg.LookAgain, time.Minute)), time.NewTicker(sweepEvery)
 	defer keys.Stop()
 	defer sweep.Stop()
 	for {

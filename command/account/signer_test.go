@@ -2,6 +2,7 @@ package account
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,9 +74,35 @@ func TestPasswordsAreComparedByTheirOwnParameters(t *testing.T) {
 		t.Errorf("an old hash: %v, %v, %v; want it to be marked", ok, stale, err)
 	}
 	for _, bad := range []string{"", "$", "$argon2i$v=19$m=64,t=1,p=1$YQ$YQ", "$argon2id$v=16$m=64,t=1,p=1$YQ$YQ",
-		"$argon2id$v=19$m=64,t=0,p=1$YQ$YQ", "$argon2id$v=19$m=64,t=1,p=0$YQ$YQ", "$argon2id$v=19$m=64,t=1,p=1$YQ$YQ"} {
+		"$argon2id$v=19$m=64,t=0,p=1$YQ$YQ", "$argon2id$v=19$m=64,t=1,p=0$YQ$YQ", "$argon2id$v=19$m=64,t=1,p=1$YQ$YQ",
+		strings.Replace(old, "m=64", "m=4294967295", 1), strings.Replace(old, "t=1", "t=4294967295", 1)} {
 		if _, _, err := check("x", bad); err == nil {
 			t.Errorf("hash %q was read", bad)
 		}
 	}
+}
+
+// Whatever a row of the accounts holds: no panic, what is taken can be computed on this machine, and is what it says.
+func FuzzPHC(f *testing.F) {
+	own, err := phc("correct horse")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{"", "$", "$$$$$", own, own[:len(own)-1], own + "$", own + "=", "x" + own,
+		strings.Replace(own, "m=", "m=-", 1), strings.Replace(own, "t=2", "t=99999999999", 1), strings.Replace(own, "p=1", "p=256", 1),
+		strings.Replace(own, "p=1", "p=1,data=YQ", 1), strings.Replace(own, "argon2id", "argon2i", 1)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := parsePHC(text)
+		if err != nil {
+			return
+		}
+		if h.memory > mostMemory || h.passes == 0 || h.passes > mostPasses || h.lanes == 0 || len(h.key) < 16 || len(h.key) > 64 {
+			t.Errorf("%q is taken as %+v", text, h)
+		}
+		if again, err := parsePHC(h.String()); err != nil || again.String() != h.String() {
+			t.Errorf("%q is %s, and that is %s, %v", text, h, again, err)
+		}
+	})
 }

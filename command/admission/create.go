@@ -17,6 +17,8 @@ import (
 type CreateRequest struct {
 	Books       []*rsvp.Book // of rsvp.NewEvent, Duplicate or Repeat; at least one
 	Source      string       // the event that Duplicate or Repeat copied; "" = none
+	SeriesID    string       // dates that this series has by then are left out of Books; "" = none
+	Joined      Answer       // of SetSeries: what the answer is about when the series has all dates
 	Key         string       // the client's Idempotency-Key; "" = none
 	Scope       string       // route and actor
 	RequestHash [32]byte
@@ -31,18 +33,22 @@ func (d *Desk) Create(ctx context.Context, r CreateRequest) (Answer, error) {
 	if len(r.Books) == 0 {
 		return Answer{}, errors.New("create: no event")
 	}
-	w := newWaiting(Request{EventID: r.Books[0].Event.ID, Key: r.Key, Scope: r.Scope, RequestHash: r.RequestHash})
-	status, body, err := r.Encode(r.Books)
-	if err != nil {
-		return Answer{}, fmt.Errorf("make the answer: %w", err)
+	w := newWaiting(Request{Key: r.Key, Scope: r.Scope, RequestHash: r.RequestHash})
+	var c pgstore.Creation
+	var a Answer
+	build := func(starts []time.Time) (_ pgstore.Creation, err error) {
+		c, a, err = d.creation(w, r, rsvp.Missing(r.Books, starts))
+		return c, err
 	}
-	first := r.Books[0]
-	a := Answer{Status: status, Body: body, EventID: first.Event.ID, Version: first.Version, Revision: first.Event.Revision}
-	c, err := d.creation(w, a, r)
-	if err != nil {
-		return Answer{}, err
-	}
-	found, err := d.insert(ctx, c)
+	found, err := d.insert(ctx, func(ctx context.Context) (*pgstore.Answer, error) {
+		if r.SeriesID != "" {
+			return d.store.CreateInSeries(ctx, w.key, r.SeriesID, build)
+		}
+		if _, err := build(nil); err != nil {
+			return nil, err
+		}
+		return d.store.Create(ctx, c)
+	})
 	if found != nil {
 		return d.replay(w, *found)
 	}
@@ -55,35 +61,44 @@ func (d *Desk) Create(ctx context.Context, r CreateRequest) (Answer, error) {
 	return a, nil
 }
 
-func (d *Desk) creation(w *waiting, a Answer, r CreateRequest) (pgstore.Creation, error) {
-	now := contract.Time(d.now())
+// creation is what is written for books, and the answer.
+func (d *Desk) creation(w *waiting, r CreateRequest, books []*rsvp.Book) (c pgstore.Creation, a Answer, err error) {
+	a = r.Joined
+	if len(books) > 0 {
+		first := books[0]
+		a = Answer{EventID: first.Event.ID, Version: first.Version, Revision: first.Event.Revision}
+	}
+	if a.Status, a.Body, err = r.Encode(books); err != nil {
+		return c, a, fmt.Errorf("make the answer: %w", err)
+	}
 	sealed, err := d.seal(w.key, a)
 	if err != nil {
-		return pgstore.Creation{}, err
+		return c, a, err
 	}
-	c := pgstore.Creation{Source: r.Source, Answer: pgstore.NewAnswer{Key: w.key, CreatedAt: now, Answer: pgstore.Answer{
+	now := contract.Time(d.now())
+	c = pgstore.Creation{Source: r.Source, Answer: pgstore.NewAnswer{Key: w.key, CreatedAt: now, Answer: pgstore.Answer{
 		RequestHash: r.RequestHash[:], Status: a.Status, Version: a.Version, Sealed: sealed,
 	}}}
-	for _, b := range r.Books {
+	for _, b := range books {
 		n := pgstore.NewEvent{Event: b.Event}
 		for i := range b.Messages() {
 			m, err := envelope(&b.Event, &b.Messages()[i], now)
 			if err != nil {
-				return c, err
+				return c, a, err
 			}
 			m.Traceparent = r.Traceparent
 			n.Messages = append(n.Messages, m)
 		}
 		if len(n.Messages) == 0 {
-			return c, fmt.Errorf("create event %s: no message", b.Event.ID)
+			return c, a, fmt.Errorf("create event %s: no message", b.Event.ID)
 		}
 		c.Events = append(c.Events, n)
 	}
-	return c, nil
+	return c, a, nil
 }
 
 // insert tries until the outcome is known, for as long as a client waits.
-func (d *Desk) insert(ctx context.Context, c pgstore.Creation) (*pgstore.Answer, error) {
+func (d *Desk) insert(ctx context.Context, write func(context.Context) (*pgstore.Answer, error)) (*pgstore.Answer, error) {
 	began, pause := time.Now(), 5*time.Millisecond
 	bound := d.cfg.DecideWithin
 	if until, ok := ctx.Deadline(); ok {
@@ -92,7 +107,7 @@ func (d *Desk) insert(ctx context.Context, c pgstore.Creation) (*pgstore.Answer,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
 	for {
-		found, err := d.store.Create(ctx, c)
+		found, err := write(ctx)
 		switch {
 		case err == nil || fault.As(err) != nil || !again(err):
 			return found, err

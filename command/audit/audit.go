@@ -77,6 +77,8 @@ type Options struct {
 	Ledger []Acknowledged
 	// Each gets every event after its log was read, concurrently.
 	Each func(Event)
+	// Organization gets every organization after its log was read, with the chain that its log has (see Event.Chain).
+	Organization func(id string, chain [][]byte)
 }
 
 // Acknowledged is an answer that a client got.
@@ -134,7 +136,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, report *Report, o Options) err
 	if err := strays(ctx, tx, report); err != nil {
 		return err
 	}
-	return organizations(ctx, tx, report)
+	return organizations(ctx, tx, report, o.Organization)
 }
 
 var snapshotOptions = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
@@ -183,6 +185,8 @@ func strays(ctx context.Context, tx pgx.Tx, report *Report) error {
 			(SELECT 1 FROM event_counter c WHERE c.event_id = l.event_id)`},
 		{CheckRows, "RSVPs of an event without a counter row", `SELECT DISTINCT event_id::text FROM rsvp r WHERE NOT EXISTS
 			(SELECT 1 FROM event_counter c WHERE c.event_id = r.event_id)`},
+		{CheckRows, "an organization without its log", `SELECT id::text FROM organization o WHERE version > 0 AND NOT EXISTS
+			(SELECT 1 FROM organization_log l WHERE l.organization_id = o.id)`},
 		{CheckOutbox, "an outbox row that points to no message", `SELECT DISTINCT subject_id::text FROM outbox o WHERE
 			topic = 0 AND NOT EXISTS (SELECT 1 FROM event_log l WHERE l.event_id = o.subject_id AND l.version = o.version) OR
 			topic = 1 AND NOT EXISTS (SELECT 1 FROM organization_log l WHERE l.organization_id = o.subject_id AND l.version = o.version)`},

@@ -20,7 +20,7 @@ type Event struct {
 	Counters contract.Counters
 	Version  int64
 	Details  int64    // version of the last message about the event itself
-	Chain    [][]byte // hash of each message, that of version 1 first
+	Chain    [][]byte // hash of each message, that of version 1 first, up to the first version that is missing
 	RSVPs    map[string]RSVP
 }
 
@@ -41,6 +41,7 @@ type replay struct {
 	rsvps  map[string]said
 	sum    contract.Counters
 	seats  int                      // going and held after the last message
+	read   int64                    // messages
 	ledger map[int64][]Acknowledged // by version
 }
 
@@ -71,7 +72,7 @@ func auditEvent(ctx context.Context, tx pgx.Tx, id string, ledger []Acknowledged
 		r.wrong(CheckAcknowledged, version, "RSVP %s was acknowledged, the log ends at %d", told[0].RSVPID, r.Version)
 	}
 	report.mu.Lock()
-	report.Messages += int64(len(r.Chain))
+	report.Messages += r.read
 	report.RSVPs += int64(len(r.rsvps))
 	report.mu.Unlock()
 	r.RSVPs = make(map[string]RSVP, len(r.rsvps))
@@ -97,8 +98,11 @@ func (r *replay) step(m *contract.Envelope) {
 	if m.RecordedAt.Before(r.last.RecordedAt) {
 		r.wrong(CheckTimes, m.Version, "recorded at %s, before its predecessor at %s", stamp(m.RecordedAt), stamp(r.last.RecordedAt))
 	}
+	r.read++
 	r.Version = m.Version
-	r.Chain = append(r.Chain, m.Chain)
+	if m.Version == r.read { // nothing is missing so far
+		r.Chain = append(r.Chain, m.Chain)
+	}
 	r.last = contract.Envelope{Chain: m.Chain, RecordedAt: m.RecordedAt}
 	defer r.acknowledged(m.Version)
 	switch contract.AboutOf(m.Type) {

@@ -69,8 +69,8 @@ const (
 )
 
 // organizations checks versions and chain of their log, and that the rows stand at its end.
-func organizations(ctx context.Context, tx pgx.Tx, report *Report) error {
-	heads := map[string]contract.Envelope{}
+func organizations(ctx context.Context, tx pgx.Tx, report *Report, each func(id string, chain [][]byte)) error {
+	heads, chains := map[string]contract.Envelope{}, map[string][][]byte{}
 	rows, err := tx.Query(ctx, selectOrganizationLog)
 	if err != nil {
 		return err
@@ -87,6 +87,9 @@ func organizations(ctx context.Context, tx pgx.Tx, report *Report) error {
 			report.Add(CheckPayload, m.Subject, m.Version, "is not a message about this organization: %v", err)
 		}
 		heads[m.Subject] = contract.Envelope{Version: m.Version, Chain: m.Chain}
+		if chain := chains[m.Subject]; m.Version == int64(len(chain))+1 {
+			chains[m.Subject] = append(chain, m.Chain)
+		}
 		report.Messages++
 	})
 	if err != nil {
@@ -106,5 +109,10 @@ func organizations(ctx context.Context, tx pgx.Tx, report *Report) error {
 		}
 	}
 	report.Organizations = len(heads)
+	if each != nil {
+		for id, chain := range chains {
+			each(id, chain)
+		}
+	}
 	return nil
 }

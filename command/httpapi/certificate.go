@@ -30,8 +30,9 @@ type proof struct {
 type seating struct {
 	// NeverExceeded: at no version did the people with a seat or a held seat
 	// become more while they were, or became, more than the capacity. Lowering
-	// the capacity below those who have a seat is no such thing.
-	NeverExceeded bool         `json:"capacity_never_exceeded"`
+	// the capacity below those who have a seat is no such thing. Null where the
+	// log is not intact and shows no excess: what it lacks might.
+	NeverExceeded *bool        `json:"capacity_never_exceeded"`
 	ExceededAt    []int64      `json:"exceeded_at,omitempty"`
 	Capacities    []capacityAt `json:"capacities"`
 	MostSeated    int          `json:"most_seated"` // people
@@ -73,7 +74,7 @@ func (a *API) certificate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if known.Event.Status == contract.EventDraft {
+	if !known.Event.Announced() {
 		return fault.ErrNotFound
 	}
 	p, s, err := a.walk(c.Request.Context(), eventID)
@@ -96,17 +97,20 @@ func (a *API) walk(ctx context.Context, eventID string) (proof, seating, error) 
 	}
 	w := walker{proof: proof{EventID: eventID, Intact: true}}
 	w.seating.Capacities = []capacityAt{}
-	err = a.eachMessage(ctx, eventID, func(m *contract.Envelope) error {
+	err = a.eachMessage(ctx, eventID, 0, func(m *contract.Envelope) error {
 		if m.Version > head.Version {
 			return nil
 		}
-		return w.step(m)
+		w.step(m)
+		return nil
 	})
 	if w.proof.Intact && (w.proof.Version != head.Version || !bytes.Equal(w.chain, head.Chain)) {
 		w.broken(head.Version, "the log ends elsewhere than the event's row says")
 	}
 	w.proof.Head = hex.EncodeToString(w.chain)
-	w.seating.NeverExceeded = len(w.seating.ExceededAt) == 0
+	if never := len(w.seating.ExceededAt) == 0; w.proof.Intact || !never {
+		w.seating.NeverExceeded = &never
+	}
 	return w.proof, w.seating, err
 }
 
@@ -122,7 +126,7 @@ func (w *walker) broken(version int64, reason string) {
 	}
 }
 
-func (w *walker) step(m *contract.Envelope) error {
+func (w *walker) step(m *contract.Envelope) {
 	if m.Version != w.proof.Version+1 {
 		w.broken(m.Version, "a version is missing before it")
 	}
@@ -132,7 +136,8 @@ func (w *walker) step(m *contract.Envelope) error {
 	w.proof.Version, w.chain = m.Version, m.Chain
 	now, err := m.Counters()
 	if err != nil {
-		return err
+		w.broken(m.Version, "its counters cannot be read")
+		return
 	}
 	s := &w.seating
 	before, seated := s.Seated, now.Going+now.Held
@@ -143,7 +148,6 @@ func (w *walker) step(m *contract.Envelope) error {
 	if n := len(s.Capacities); n == 0 || !same(s.Capacities[n-1].Capacity, now.Capacity) {
 		s.Capacities = append(s.Capacities, capacityAt{Version: m.Version, Capacity: now.Capacity, At: m.RecordedAt})
 	}
-	return nil
 }
 
 func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -17,8 +18,13 @@ type change struct {
 	Answers   *map[string]contract.Answer `json:"answers"`
 	Locale    *string                     `json:"locale"`
 	TimeZone  *string                     `json:"time_zone"`
-	Consents  *consents                   `json:"consents"`
+	Consents  consentsChange              `json:"consents"`
 	Notify    *notify                     `json:"notify"`
+}
+
+type consentsChange struct {
+	Updates   *bool `json:"updates"`
+	Marketing *bool `json:"marketing"`
 }
 
 func (a *API) changeRSVP(c *gin.Context) error {
@@ -36,17 +42,19 @@ func (a *API) changeRSVP(c *gin.Context) error {
 	}
 	command := &rsvp.ChangeRSVP{
 		RSVPID: by.row.RSVP.ID, Response: in.Response, PartySize: in.PartySize, Locale: in.Locale, TimeZone: in.TimeZone,
-	}
-	if in.Consents != nil {
-		command.Consents = &contract.Consents{Updates: in.Consents.Updates, Marketing: in.Consents.Marketing}
+		Updates: in.Consents.Updates, Marketing: in.Consents.Marketing,
 	}
 	if in.Notify != nil {
 		command.Reminders = in.Notify.Reminders
 	}
-	if refusal := a.reseal(c, by.row, in, command); refusal != nil {
-		return a.again(c, by, body, refusal)
+	for n := 0; ; n++ {
+		if refusal := a.reseal(c, by.row, in, command); refusal != nil {
+			return a.again(c, by, body, refusal)
+		}
+		if err = a.decide(c, by, body, command); n == maxRechecks || !errors.Is(err, rsvp.ErrEventChanged) {
+			return err
+		}
 	}
-	return a.decide(c, by, body, command)
 }
 
 // takeGuest limits a guest's changes; members are known.

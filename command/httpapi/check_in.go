@@ -233,7 +233,7 @@ func (a *API) mergeCheckIns(c *gin.Context) error {
 			continue
 		}
 		command.Entries = append(command.Entries, rsvp.DoorEntry{
-			ID: e.ID, RSVPID: rsvpID, People: e.People, Device: e.Device, At: e.at(), Undo: e.Undo,
+			ID: e.ID, RSVPID: rsvpID, People: e.People, Device: e.Device, At: e.at(), Undo: e.Undo, Index: i,
 		})
 	}
 	r, err := a.request(c, eventID, eventID, actor, body)

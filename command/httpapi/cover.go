@@ -92,7 +92,7 @@ func (a *API) cover(c *gin.Context) error {
 		return err
 	}
 	cache := "public, max-age=300"
-	if picture.Status == contract.EventDraft {
+	if !picture.Announced {
 		cache = "private, no-cache" // "public" would let a shared cache keep what only members may see
 		accountID, err := a.bearer(c)
 		if err != nil {

@@ -46,12 +46,14 @@ func (a *API) createEvent(c *gin.Context) error {
 	if err := a.Organizations.Allow(c.Request.Context(), in.OrganizationID, accountID, mayEdit...); err != nil {
 		return err
 	}
-	birth, err := newBirth("")
+	birth, err := newBirth()
 	if err != nil {
 		return err
 	}
 	actor := rsvp.MemberActor(accountID)
-	build := func() ([]*rsvp.Book, error) { return one(rsvp.NewEvent(&in, birth, a.EventLimits, actor, a.Now())) }
+	build := func() (admission.CreateRequest, error) {
+		return one(rsvp.NewEvent(&in, birth, a.EventLimits, actor, a.Now()))
+	}
 	return a.create(c, actor, body, build, func(books []*rsvp.Book) (int, []byte, error) {
 		b, err := json.Marshal(event{Event: books[0].Event, Version: books[0].Version})
 		return http.StatusCreated, b, err
@@ -60,7 +62,7 @@ func (a *API) createEvent(c *gin.Context) error {
 
 // create saves the new events that build makes and answers with the first of
 // them, or with the series that encode makes.
-func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, build func() ([]*rsvp.Book, error),
+func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, build func() (admission.CreateRequest, error),
 	encode func([]*rsvp.Book) (int, []byte, error),
 ) error {
 	k, err := key(c, false)
@@ -69,13 +71,12 @@ func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, build func()
 	}
 	under := scope(c, c.Param("id"), actor.ID)
 	var got admission.Answer
-	if books, refusal := build(); refusal != nil {
+	if r, refusal := build(); refusal != nil {
 		got, err = a.earlier(c, under, k, body, refusal)
 	} else {
-		got, err = a.Desk.Create(c.Request.Context(), admission.CreateRequest{
-			Books: books, Source: c.Param("id"), Key: k, Scope: under, RequestHash: a.hash(c, body),
-			Traceparent: httpserver.Traceparent(c.Request.Context()), Encode: encode,
-		})
+		r.Source, r.Key, r.Scope, r.RequestHash = c.Param("id"), k, under, a.hash(c, body)
+		r.Traceparent, r.Encode = httpserver.Traceparent(c.Request.Context()), encode
+		got, err = a.Desk.Create(c.Request.Context(), r)
 	}
 	if err != nil {
 		return err
@@ -84,7 +85,9 @@ func (a *API) create(c *gin.Context, actor rsvp.Actor, body []byte, build func()
 	return nil
 }
 
-func one(book *rsvp.Book, err error) ([]*rsvp.Book, error) { return []*rsvp.Book{book}, err }
+func one(book *rsvp.Book, err error) (admission.CreateRequest, error) {
+	return admission.CreateRequest{Books: []*rsvp.Book{book}}, err
+}
 
 func giveEvent(c *gin.Context, got admission.Answer) {
 	c.Header("ETag", `"`+strconv.FormatInt(got.Revision, 10)+`"`)
@@ -179,7 +182,7 @@ func (a *API) cancelEvent(c *gin.Context) error {
 }
 
 func (a *API) duplicateEvent(c *gin.Context) error {
-	actor, _, err := a.editor(c)
+	actor, rev, err := a.editor(c)
 	if err != nil {
 		return err
 	}
@@ -195,11 +198,14 @@ func (a *API) duplicateEvent(c *gin.Context) error {
 	if in.OrganizationID != "" && in.OrganizationID != source.Event.OrganizationID {
 		return fault.ErrInvalid.About(fault.Field{Pointer: "/organization_id", Detail: "must be that of the event"})
 	}
-	birth, err := newBirth("")
+	birth, err := newBirth()
 	if err != nil {
 		return err
 	}
-	build := func() ([]*rsvp.Book, error) {
+	build := func() (admission.CreateRequest, error) {
+		if err := rsvp.CheckRevision(&source.Event, rev); err != nil {
+			return admission.CreateRequest{}, err
+		}
 		return one(rsvp.Duplicate(source.Event, &in, birth, a.EventLimits, actor, a.Now()))
 	}
 	return a.create(c, actor, body, build, func(books []*rsvp.Book) (int, []byte, error) {
@@ -214,7 +220,8 @@ type series struct {
 }
 
 // repeatEvent makes the source part of a series first, so that a repeat of a
-// request that was cut off goes on with the same series.
+// request that was cut off goes on with the same series. It makes the dates
+// that the series lacks: whoever repeats again, with another key, gets none twice.
 func (a *API) repeatEvent(c *gin.Context) error {
 	actor, rev, err := a.editor(c)
 	if err != nil {
@@ -231,27 +238,29 @@ func (a *API) repeatEvent(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	seriesID := source.Event.SeriesID
-	if seriesID == "" {
-		if seriesID, err = id.New(); err != nil {
-			return err
-		}
-	}
 	births := make([]rsvp.Birth, rsvp.MaxOccurrences)
 	for i := range births {
-		if births[i], err = newBirth(seriesID); err != nil {
+		if births[i], err = newBirth(); err != nil {
 			return err
 		}
 	}
-	build := func() ([]*rsvp.Book, error) {
-		books, err := rsvp.Repeat(source.Event, in.RRule, births, a.EventLimits, actor, a.Now())
-		if err == nil && source.Event.SeriesID == "" {
-			err = a.joinSeries(c, actor, seriesID, rev)
+	build := func() (r admission.CreateRequest, err error) {
+		repeat := func() ([]*rsvp.Book, error) {
+			return rsvp.Repeat(source.Event, in.RRule, births, a.EventLimits, actor, a.Now())
 		}
-		return books, err
+		if _, err = repeat(); err != nil {
+			return r, err // before the event is in a series for nothing
+		}
+		if r.Joined, err = a.joinSeries(c, actor, body, rev); err != nil {
+			return r, err
+		}
+		r.SeriesID = string(r.Joined.Body)
+		source.Event.SeriesID = r.SeriesID
+		r.Books, err = repeat()
+		return r, err
 	}
 	return a.create(c, actor, body, build, func(books []*rsvp.Book) (int, []byte, error) {
-		out := series{SeriesID: seriesID, Items: make([]event, 0, len(books))}
+		out := series{SeriesID: source.Event.SeriesID, Items: make([]event, 0, len(books))}
 		for _, b := range books {
 			out.Items = append(out.Items, event{Event: b.Event, Version: b.Version})
 		}
@@ -260,11 +269,20 @@ func (a *API) repeatEvent(c *gin.Context) error {
 	})
 }
 
-func (a *API) joinSeries(c *gin.Context, actor rsvp.Actor, seriesID string, rev int64) error {
-	eventID := c.Param("id")
-	_, err := a.Desk.Do(c.Request.Context(), admission.Request{
-		EventID: eventID, Command: &rsvp.SetSeries{SeriesID: seriesID, Revision: rev}, Actor: actor,
-		Scope: scope(c, eventID, actor.ID), Traceparent: httpserver.Traceparent(c.Request.Context()), Encode: encodeEvent,
-	})
-	return err
+// joinSeries gives the id of the series that the event is in from then on. It
+// has the client's key: a request that was cut off behind it has raised the
+// revision that its If-Match names.
+func (a *API) joinSeries(c *gin.Context, actor rsvp.Actor, body []byte, rev int64) (admission.Answer, error) {
+	seriesID, err := id.New()
+	if err != nil {
+		return admission.Answer{}, err
+	}
+	r, err := a.request(c, c.Param("id"), c.Param("id"), actor, body)
+	if err != nil {
+		return admission.Answer{}, err
+	}
+	r.Scope += " join"
+	r.Command = &rsvp.SetSeries{SeriesID: seriesID, Revision: rev}
+	r.Encode = func(o rsvp.Outcome) (int, []byte, error) { return http.StatusOK, []byte(o.Event.SeriesID), nil }
+	return a.Desk.Do(c.Request.Context(), r)
 }

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"image"
+	"image/color"
 	"image/jpeg"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,6 +30,21 @@ func FuzzPicture(f *testing.F) {
 	f.Add(raw[:len(raw)/2])
 	f.Add(append([]byte("\xff\xd8\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"), raw[2:]...))
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x10Exif\x00\x00MM\x00*\xff\xff\xff\xff"))
+	seen := image.NewPaletted(image.Rect(0, 0, 20, 16), color.Palette{color.Transparent, color.Black})
+	for _, img := range []image.Image{image.NewRGBA(seen.Rect), image.NewGray16(seen.Rect), seen} {
+		var small bytes.Buffer
+		if err := png.Encode(&small, img); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(small.Bytes())
+		f.Add(small.Bytes()[:small.Len()/2])
+	}
+	const webp = "RIFF\x18\x00\x00\x00WEBPVP8L\x0c\x00\x00\x00\x2f\x13\xc0\x03\x00\x28\x40\xff\x0b\xd0\xff\x00" // 20 × 16, red, lossless
+	f.Add([]byte(webp))
+	f.Add([]byte(webp[:26]))
+	f.Add([]byte(strings.Replace(webp, "\x13\xc0\x03", "\xff\xff\xff", 1))) // promises 16,384 × 16,384
+	f.Add([]byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x10\x00\x00\x00\x13\x00\x00\x0f\x00\x00"))
+	f.Add([]byte("RIFF\x16\x00\x00\x00WEBPVP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a\x14\x00\x10\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if cfg, _, err := image.DecodeConfig(bytes.NewReader(raw)); err == nil && cfg.Width*cfg.Height > 1_000_000 {
 			t.Skip("allowed, and slow") // bounded by maxPixels

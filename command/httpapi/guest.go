@@ -3,6 +3,8 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -14,30 +16,37 @@ import (
 	"github.com/turnout-events/turnout/internal/seal"
 )
 
-// guest checks what a guest says of themselves and gives it as it is sealed.
-// Only a member may add a guest who has no address.
-func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool) (contract.Personal, error) {
-	who := contract.Personal{Name: in.Name, Email: in.Email, Answers: in.Answers}
-	fields := a.checkGuest(in.Name, in.Locale, in.TimeZone)
+// guest checks what a guest says of themselves and gives it as it is sealed,
+// with the revision of the event that it was checked against. Only a member may
+// add a guest who has no address. Mail goes to the address by which the guest is
+// known: blanks around it would be part of another.
+func (a *API) guest(c *gin.Context, eventID string, in submission, byMember bool) (who contract.Personal, revision int64, err error) {
+	who = contract.Personal{Name: strings.TrimSpace(in.Name), Email: strings.TrimSpace(in.Email), Answers: filled(in.Answers)}
+	fields := a.checkGuest(who.Name, in.Locale, in.TimeZone)
 	if in.PartySize != nil && *in.PartySize == 0 { // the rules take 0 for what is not given
 		fields = append(fields, fault.Field{Pointer: "/party_size", Detail: "has at least one person"})
 	}
-	if in.Email != "" || !byMember {
-		normalized, err := seal.NormalizeEmail(in.Email)
+	if who.Email != "" || !byMember {
+		normalized, err := seal.NormalizeEmail(who.Email)
 		if err != nil {
 			fields = append(fields, fault.Field{Pointer: "/email", Detail: "is not an e-mail address"})
 		} else {
 			who.EmailHMAC = a.Keyring.EmailHMAC(normalized)
 		}
 	}
-	wrong, err := a.checkAnswers(c, eventID, in.Response, in.Answers, byMember, rsvp.ValidateAnswers)
-	if err != nil {
-		return who, err
+	wrong, revision, err := a.checkAnswers(c, eventID, in.Response, who.Answers, byMember, rsvp.ValidateAnswers)
+	if err == nil && len(fields)+len(wrong) > 0 {
+		err = fault.ErrInvalid.About(append(fields, wrong...)...)
 	}
-	if fields = append(fields, wrong...); len(fields) > 0 {
-		return who, fault.ErrInvalid.About(fields...)
-	}
-	return who, nil
+	return who, revision, err
+}
+
+// filled is a copy without the empty fields that a form sends too.
+func filled(answers map[string]contract.Answer) map[string]contract.Answer {
+	empty := func(_ string, a contract.Answer) bool { return len(a.Choices) == 0 && strings.TrimSpace(a.Text) == "" }
+	answers = maps.Clone(answers)
+	maps.DeleteFunc(answers, empty)
+	return answers
 }
 
 // checkGuest adds to the rules what needs a look at the disk.
@@ -49,26 +58,28 @@ func (a *API) checkGuest(name, locale, timeZone string) []fault.Field {
 }
 
 // checkAnswers looks at the questions from memory. They may have been edited
-// elsewhere a moment ago, so a complaint is made from the stored event only.
+// elsewhere a moment ago, so a complaint is made from the stored event only, and
+// the rules accept nothing that was checked against another revision.
 func (a *API) checkAnswers(c *gin.Context, eventID, response string, answers map[string]contract.Answer, mayKnow bool,
 	check func(*contract.Event, string, map[string]contract.Answer) []fault.Field,
-) ([]fault.Field, error) {
+) (wrong []fault.Field, revision int64, err error) {
 	known, err := a.Store.Known(c.Request.Context(), eventID)
-	if err != nil {
-		return nil, err
-	}
-	if len(check(&known, response, answers)) == 0 {
-		return nil, nil
+	if err != nil || len(check(&known, response, answers)) == 0 {
+		return nil, known.Revision, err
 	}
 	stored, err := a.Store.Event(c.Request.Context(), eventID)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if !mayKnow && stored.Event.Status == contract.EventDraft {
-		return nil, fault.ErrNotFound // or what is missing would tell a stranger what a draft asks
+	if !mayKnow && !stored.Event.Announced() {
+		return nil, 0, fault.ErrNotFound // or what is missing would tell a stranger what a draft asks
 	}
-	return check(&stored.Event, response, answers), nil
+	return check(&stored.Event, response, answers), stored.Event.Revision, nil
 }
+
+// maxRechecks bounds how often an answer is checked anew because its event was
+// edited between the check and the decision.
+const maxRechecks = 3
 
 // sealed makes the command. All that costs (a random key, encryption) happens
 // here, outside of the event's lock.
@@ -81,13 +92,9 @@ func (a *API) sealed(rsvpID string, in submission, who contract.Personal) (*rsvp
 	if err != nil {
 		return nil, fmt.Errorf("wrap data key: %w", err)
 	}
-	plain, err := json.Marshal(who)
+	box, err := sealWith(dataKey, who, rsvpID)
 	if err != nil {
 		return nil, err
-	}
-	box, err := seal.Seal(dataKey, plain, rsvpID)
-	if err != nil {
-		return nil, fmt.Errorf("seal personal data: %w", err)
 	}
 	return &rsvp.SubmitRSVP{
 		RSVPID: rsvpID, EmailHMAC: who.EmailHMAC, WrappedKey: wrapped, Sealed: box, Response: in.Response,
@@ -138,10 +145,10 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 	}
 	before := who
 	if in.Name != nil {
-		who.Name = *in.Name
+		who.Name = strings.TrimSpace(*in.Name)
 	}
 	if in.Answers != nil {
-		who.Answers = *in.Answers
+		who.Answers = filled(*in.Answers)
 	}
 	fields := a.checkGuest(who.Name, text(in.Locale), text(in.TimeZone))
 	if in.Answers != nil || becomes {
@@ -149,10 +156,11 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 		if in.Answers == nil {
 			check = rsvp.MissingAnswers
 		}
-		wrong, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers, true, check)
+		wrong, revision, err := a.checkAnswers(c, row.RSVP.EventID, response, who.Answers, true, check)
 		if err != nil {
 			return err
 		}
+		command.Checked = revision
 		fields = append(fields, wrong...)
 	}
 	if len(fields) > 0 {
@@ -161,17 +169,46 @@ func (a *API) reseal(c *gin.Context, row *rsvp.Row, in change, command *rsvp.Cha
 	if who.Name == before.Name && in.Answers == nil {
 		return nil
 	}
+	who.Answers = withSurvey(who.Answers, before.Answers)
 	command.Base = row.RSVP.Sealed
 	command.Sealed, err = sealWith(dataKey, who, row.RSVP.ID)
 	return err
 }
+
+// survey marks an answer to the survey after the event, which stands beside those of the form.
+const survey = "survey:"
+
+// withSurvey keeps what the survey was told when the form's answers are replaced.
+func withSurvey(answers, before map[string]contract.Answer) map[string]contract.Answer {
+	for name, given := range before {
+		if !strings.HasPrefix(name, survey) {
+			continue
+		}
+		if answers == nil {
+			answers = map[string]contract.Answer{}
+		}
+		answers[name] = given
+	}
+	return answers
+}
+
+// maxPersonal bounds, in bytes of JSON, what a guest says of themselves: it goes into every message about the answer, and
+// Kafka takes a megabyte. Twenty answers of 2,000 characters stay below it, whichever they are.
+const maxPersonal = 256 << 10
 
 func sealWith(dataKey []byte, who contract.Personal, rsvpID string) ([]byte, error) {
 	plain, err := json.Marshal(who)
 	if err != nil {
 		return nil, err
 	}
-	return seal.Seal(dataKey, plain, rsvpID)
+	if len(plain) > maxPersonal {
+		return nil, fault.ErrInvalid.About(fault.Field{Pointer: "/answers", Detail: "are too long together"})
+	}
+	box, err := seal.Seal(dataKey, plain, rsvpID)
+	if err != nil {
+		return nil, fmt.Errorf("seal personal data: %w", err)
+	}
+	return box, nil
 }
 
 func party(people *int) int {

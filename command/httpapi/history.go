@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -19,7 +22,7 @@ import (
 
 const logPage = 1000 // messages per read of the log
 
-var errNotYet = fault.New(fault.NotFound, "event-not-yet", "There was no such event at that time")
+var errNotYet = fault.New(fault.NotFound, "event-not-yet", "There was no such event, or answer, at that time")
 
 // logged is a message of the log as a member sees it: without ciphertext.
 type logged struct {
@@ -39,16 +42,41 @@ type state struct {
 	Event    *contract.Event   `json:"event"`
 	Counters contract.Counters `json:"counters"`
 	RSVPs    map[string]int    `json:"rsvps"` // parties by status
+	RSVP     *answerThen       `json:"rsvp,omitempty"`
+}
+
+// answerThen is one answer at a time, and the last thing that had become of it by then.
+type answerThen struct {
+	ID        string `json:"id"`
+	Status    string `json:"status"`
+	PartySize int    `json:"party_size"`
+	CheckedIn int    `json:"checked_in"`
+	Last      logged `json:"last"`
+}
+
+// follow takes over what a message changed, and no more: one that is recorded late tells also what had become of the
+// answer by then.
+func (a *answerThen) follow(m *contract.RSVPMessage, last logged) {
+	if a.ID == "" { // known before it was true: a device's clock is behind
+		a.Status, a.PartySize, a.CheckedIn = m.Before.Status, m.Before.PartySize, m.Before.CheckedIn
+	}
+	a.ID, a.Last = m.RSVP.ID, last
+	if m.RSVP.Status != m.Before.Status {
+		a.Status = m.RSVP.Status
+	}
+	a.PartySize += m.RSVP.PartySize - m.Before.PartySize
+	a.CheckedIn += m.RSVP.CheckedIn - m.Before.CheckedIn
 }
 
 // history tells what happened. With as_of (when it was true) or known_at (when
-// it was recorded) it tells the state of the event at those times instead.
+// it was recorded) it tells the state of the event at those times instead; with
+// rsvp_id what became of one answer, or where it stood.
 func (a *API) history(c *gin.Context) error {
 	eventID := c.Param("id")
 	if _, err := a.member(c, eventID, mayRead); err != nil {
 		return err
 	}
-	if err := knownParams(c, "as_of", "known_at", "limit", "cursor"); err != nil {
+	if err := knownParams(c, "as_of", "known_at", "rsvp_id", "limit", "cursor"); err != nil {
 		return err
 	}
 	asOf, err := queryTime(c, "as_of")
@@ -63,10 +91,14 @@ func (a *API) history(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if asOf != nil || knownAt != nil {
-		return a.stateAt(c, eventID, asOf, knownAt)
+	rsvpID := strings.ToLower(c.Query("rsvp_id"))
+	if rsvpID != "" && !id.Valid(rsvpID) {
+		return fault.ErrInvalid.About(fault.Field{Pointer: "rsvp_id", Detail: "is the id of an answer"})
 	}
-	messages, err := a.Store.History(c.Request.Context(), eventID, after, limit+1)
+	if asOf != nil || knownAt != nil {
+		return a.stateAt(c, eventID, rsvpID, asOf, knownAt)
+	}
+	messages, err := a.some(c.Request.Context(), eventID, rsvpID, after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -88,6 +120,38 @@ func (a *API) history(c *gin.Context) error {
 	return nil
 }
 
+// some gives the next messages of an event, or those about one answer of it.
+func (a *API) some(ctx context.Context, eventID, rsvpID string, after int64, limit int) (found []contract.Envelope, err error) {
+	if rsvpID == "" {
+		return a.Store.History(ctx, eventID, after, limit)
+	}
+	err = a.eachMessage(ctx, eventID, after, func(m *contract.Envelope) error {
+		about, err := isAbout(m, rsvpID)
+		if about {
+			found = append(found, *m)
+		}
+		if err == nil && len(found) == limit {
+			err = errEnough
+		}
+		return err
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return found, err
+}
+
+var errEnough = errors.New("enough")
+
+// isAbout decodes only what names the answer at all.
+func isAbout(m *contract.Envelope, rsvpID string) (bool, error) {
+	if contract.AboutOf(m.Type) != contract.AboutRSVP || !bytes.Contains(m.Payload, []byte(rsvpID)) {
+		return false, nil
+	}
+	r, err := m.RSVP()
+	return r.RSVP.ID == rsvpID, err
+}
+
 func show(m *contract.Envelope) (logged, error) {
 	out := logged{
 		Version: m.Version, Type: m.Type, ValidAt: m.ValidAt, RecordedAt: m.RecordedAt, Actor: m.Actor, Reason: m.Reason,
@@ -107,9 +171,9 @@ func show(m *contract.Envelope) (logged, error) {
 // stateAt adds up the messages that were true and known by then. Each brings
 // what it changed and no more: one that was recorded late (a scan of an offline
 // device, an offer that ran out) carries counters of when it was recorded.
-func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) error {
+func (a *API) stateAt(c *gin.Context, eventID, rsvpID string, asOf, knownAt *time.Time) error {
 	out := state{RSVPs: map[string]int{}}
-	err := a.eachMessage(c.Request.Context(), eventID, func(m *contract.Envelope) error {
+	err := a.eachMessage(c.Request.Context(), eventID, 0, func(m *contract.Envelope) error {
 		if asOf != nil && m.ValidAt.After(*asOf) || knownAt != nil && m.RecordedAt.After(*knownAt) {
 			return nil
 		}
@@ -120,6 +184,16 @@ func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) 
 			return err
 		}
 		r, err := m.RSVP()
+		if err == nil && r.RSVP.ID == rsvpID {
+			if out.RSVP == nil {
+				out.RSVP = &answerThen{}
+			}
+			last, err := show(m)
+			if err != nil {
+				return err
+			}
+			out.RSVP.follow(&r, last)
+		}
 		rsvp.Move(&out.Counters, &r)
 		out.RSVPs[r.Before.Status]--
 		out.RSVPs[r.RSVP.Status]++
@@ -128,7 +202,7 @@ func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) 
 	if err != nil {
 		return err
 	}
-	if out.Version == 0 {
+	if out.Version == 0 || rsvpID != "" && out.RSVP == nil {
 		return errNotYet
 	}
 	maps.DeleteFunc(out.RSVPs, func(status string, n int) bool { return status == "" || n == 0 })
@@ -136,9 +210,9 @@ func (a *API) stateAt(c *gin.Context, eventID string, asOf, knownAt *time.Time) 
 	return nil
 }
 
-// eachMessage reads an event's whole log, in order.
-func (a *API) eachMessage(ctx context.Context, eventID string, do func(*contract.Envelope) error) error {
-	for after := int64(0); ; {
+// eachMessage reads an event's log behind a version to its end, in order.
+func (a *API) eachMessage(ctx context.Context, eventID string, after int64, do func(*contract.Envelope) error) error {
+	for {
 		messages, err := a.Store.History(ctx, eventID, after, logPage)
 		if err != nil || len(messages) == 0 {
 			return err

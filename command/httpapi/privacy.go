@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -16,16 +19,20 @@ import (
 )
 
 // subject is the body of export and erase. A guest sends nothing: the token
-// tells the address. An owner names a guest of their organization.
+// tells the address. An owner names a guest of their organization: by address,
+// or one answer by its id, for whom a member added without an address.
 type subject struct {
 	OrganizationID string `json:"organization_id"`
 	Email          string `json:"email"`
+	RSVPID         string `json:"rsvp_id"`
 }
 
 // person is whose data it is about, and who asks.
 type person struct {
 	rows   []*rsvp.Row
 	member *rsvp.Actor // nil: the guest
+	scope  string      // of the request's Idempotency-Key
+	body   []byte
 }
 
 func (p person) actor(rsvpID string) rsvp.Actor {
@@ -35,50 +42,57 @@ func (p person) actor(rsvpID string) rsvp.Actor {
 	return rsvp.GuestActor(rsvpID)
 }
 
-// person finds every answer of the address that the request is about.
-func (a *API) person(c *gin.Context) (person, error) {
+// person finds every answer of the address that the request is about. The scope is told also where a token opens nothing
+// any more: an erasure revokes the token that asked for it.
+func (a *API) person(c *gin.Context) (who person, err error) {
 	var in subject
 	text := guestToken(c)
 	accountID := ""
 	if text == "" {
-		var err error
 		if accountID, err = a.account(c); err != nil {
-			return person{}, err
+			return who, err
 		}
 	}
-	if _, err := decodeOptional(c, &in); err != nil {
-		return person{}, err
-	}
-	if text != "" {
-		who, err := a.personOfGuest(c, text)
-		if err == nil && in != (subject{}) {
-			err = fault.ErrInvalid.Detailf("A guest's token tells the address; send no body.")
-		}
+	body, err := decodeOptional(c, &in)
+	switch {
+	case err != nil:
 		return who, err
+	case text == "":
+		who, err = a.personOfOrganization(c, accountID, in)
+	case in != (subject{}):
+		return who, fault.ErrInvalid.Detailf("A guest's token tells the address; send no body.")
+	default:
+		who, err = a.personOfGuest(c, text)
+		token := a.hashes.Sum([]string{"token"}, []byte(text))
+		who.scope = scope(c, "", "guest:"+hex.EncodeToString(token[:]))
 	}
-	return a.personOfOrganization(c, accountID, in)
+	who.body = body
+	return who, err
 }
 
 func (a *API) personOfGuest(c *gin.Context, text string) (person, error) {
 	address, err := a.sessions.VerifySession(text, a.Now())
-	if err != nil {
-		holder, _, err := a.manager.Verify(text)
-		if err != nil {
-			return person{}, errGuestToken.Because(err)
-		}
-		by, err := a.guestOf(c, holder, text)
-		if err != nil {
-			return person{}, err
-		}
-		// Whoever typed the address got the token of the 201: it opens that one answer. All of the address's answers
-		// are for who has read its mail. A guest without address is known by one answer only.
-		if by.row.EmailHMAC == nil || !a.manager.Proves(text) {
-			return person{rows: []*rsvp.Row{by.row}}, nil
-		}
-		address = by.row.EmailHMAC
+	if err == nil {
+		rows, err := a.Store.ByAddress(c.Request.Context(), address)
+		return person{rows: rows}, err
 	}
-	rows, err := a.Store.ByAddress(c.Request.Context(), address)
-	return person{rows: rows}, err
+	holder, _, err := a.manager.Verify(text)
+	if err != nil {
+		return person{}, errGuestToken.Because(err)
+	}
+	by, err := a.guestOf(c, holder, text)
+	if err != nil {
+		return person{}, err
+	}
+	// Whoever typed the address got the token of the 201: it opens that one answer. All of the address's answers
+	// are for who has read its mail. A guest without address is known by one answer only.
+	if by.row.EmailHMAC == nil || !a.manager.Proves(text) {
+		return person{rows: []*rsvp.Row{by.row}}, nil
+	}
+	rows, err := a.Store.ByAddress(c.Request.Context(), by.row.EmailHMAC)
+	// The token's own answer last: until that is erased the token opens the others.
+	rows = slices.DeleteFunc(rows, func(r *rsvp.Row) bool { return r.RSVP.ID == holder })
+	return person{rows: append(rows, by.row)}, err
 }
 
 func (a *API) personOfOrganization(c *gin.Context, accountID string, in subject) (person, error) {
@@ -89,22 +103,36 @@ func (a *API) personOfOrganization(c *gin.Context, accountID string, in subject)
 	if err != nil {
 		return person{}, err
 	}
-	normalized, err := seal.NormalizeEmail(in.Email)
-	if err != nil {
-		return person{}, fault.ErrInvalid.About(fault.Field{Pointer: "/email", Detail: "is not an e-mail address"})
-	}
-	rows, err := a.Store.ByAddress(c.Request.Context(), a.Keyring.EmailHMAC(normalized))
+	rows, err := a.named(c, in)
 	if err != nil {
 		return person{}, err
 	}
 	actor := rsvp.MemberActor(accountID)
-	out := person{member: &actor}
+	out := person{member: &actor, scope: scope(c, in.OrganizationID, actor.ID)}
 	for _, row := range rows {
 		if row.RSVP.OrganizationID == in.OrganizationID {
 			out.rows = append(out.rows, row)
 		}
 	}
 	return out, nil
+}
+
+func (a *API) named(c *gin.Context, in subject) ([]*rsvp.Row, error) {
+	if in.RSVPID == "" {
+		normalized, err := seal.NormalizeEmail(in.Email)
+		if err != nil {
+			return nil, fault.ErrInvalid.About(fault.Field{Pointer: "/email", Detail: "is not an e-mail address"})
+		}
+		return a.Store.ByAddress(c.Request.Context(), a.Keyring.EmailHMAC(normalized))
+	}
+	if in.Email != "" || !id.Valid(in.RSVPID) {
+		return nil, fault.ErrInvalid.About(fault.Field{Pointer: "/rsvp_id", Detail: "is the id of an answer, instead of an address"})
+	}
+	row, err := a.Store.RSVP(c.Request.Context(), in.RSVPID)
+	if err == nil && row.RSVP.OrganizationID != in.OrganizationID {
+		err = fault.ErrNotFound
+	}
+	return []*rsvp.Row{row}, err
 }
 
 // exported is everything that is kept about a guest's answer.
@@ -190,35 +218,59 @@ var where = []storeErased{
 	{"backups", "hold the key as long as they are kept; who restores one erases again first (turnout erasures replay)", "at a restore"},
 }
 
-// erasePersonal erases one answer after the other, each under its event's
-// lock. Cut off, it is sent again and goes on: what is erased is not found any more.
+// erasePersonal erases one answer after the other, each under its event's lock. Cut off, it is sent again and goes on: what
+// is erased is not found any more. The receipt is kept, under the request's key, with the last.
 func (a *API) erasePersonal(c *gin.Context) error {
 	who, err := a.person(c)
+	k, malformed := key(c, false)
+	if malformed != nil {
+		return malformed
+	}
+	if who.scope != "" {
+		if got, found, unknown := a.kept(c, who.scope, k, who.body); found || unknown != nil {
+			return answerReceipt(c, got.Body, unknown)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	out := receipt{ErasedAt: a.Now().UTC(), RSVPs: []erased{}, Stores: where}
-	for _, row := range who.rows {
+	for i, row := range who.rows {
+		last := i == len(who.rows)-1
 		done := erased{RSVPID: row.RSVP.ID, EventID: row.RSVP.EventID, Status: row.RSVP.Status}
-		got, err := a.Desk.Do(c.Request.Context(), admission.Request{
+		r := admission.Request{
 			EventID: row.RSVP.EventID, Command: &rsvp.EraseRSVP{RSVPID: row.RSVP.ID, Reason: "request"},
-			Actor: who.actor(row.RSVP.ID), Scope: "erase " + row.RSVP.ID, Traceparent: traceparent(c),
+			Actor: who.actor(row.RSVP.ID), Traceparent: traceparent(c),
 			Encode: func(o rsvp.Outcome) (int, []byte, error) {
-				if o.RSVP != nil {
-					return http.StatusOK, []byte(o.RSVP.Status), nil
+				done.Status, done.Version = o.RSVP.Status, o.Version
+				if !last {
+					return http.StatusOK, nil, nil
 				}
-				return http.StatusOK, nil, nil
+				whole := out
+				whole.RSVPs = append(slices.Clone(out.RSVPs), done)
+				body, err := json.Marshal(whole)
+				return http.StatusOK, body, err
 			},
-		})
-		if err != nil && !errors.Is(err, rsvp.ErrErased) {
+		}
+		if last {
+			r.Key, r.Scope, r.RequestHash = k, who.scope, a.hash(c, who.body)
+		}
+		got, err := a.Desk.Do(c.Request.Context(), r)
+		if err != nil && !errors.Is(err, rsvp.ErrErased) { // erased by somebody else meanwhile: that will do
 			return err
 		}
-		if err == nil {
-			done.Status, done.Version = string(got.Body), got.Version
+		if last && err == nil {
+			return answerReceipt(c, got.Body, nil)
 		}
 		out.RSVPs = append(out.RSVPs, done)
 	}
-	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, out)
-	return nil
+	body, err := json.Marshal(out)
+	return answerReceipt(c, body, err)
+}
+
+func answerReceipt(c *gin.Context, body []byte, err error) error {
+	if err == nil {
+		write(c, http.StatusOK, body)
+	}
+	return err
 }

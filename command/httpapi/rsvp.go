@@ -125,7 +125,7 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if actor.Member {
 		under = "rsvps " + eventID + " " + actor.ID
 	}
-	who, err := a.guest(c, eventID, in, actor.Member)
+	who, checked, err := a.guest(c, eventID, in, actor.Member)
 	if err != nil {
 		got, err := a.earlier(c, under, k, body, err)
 		if err == nil {
@@ -163,10 +163,17 @@ func (a *API) submitRSVP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	got, err := a.Desk.Do(wait, admission.Request{
+	command.Checked = checked
+	request := admission.Request{
 		EventID: eventID, Command: command, Actor: actor, Key: k, Scope: under,
 		RequestHash: a.hash(c, body), Traceparent: traceparent(c), Encode: a.encodeAnswered(http.StatusCreated, true),
-	})
+	}
+	got, err := a.Desk.Do(wait, request)
+	for n := 0; n < maxRechecks && errors.Is(err, rsvp.ErrEventChanged); n++ {
+		if _, command.Checked, err = a.guest(c, eventID, in, actor.Member); err == nil {
+			got, err = a.Desk.Do(wait, request)
+		}
+	}
 	if err != nil {
 		return a.refusedSubmission(c, eventID, actor, err)
 	}

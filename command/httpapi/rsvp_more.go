@@ -84,7 +84,7 @@ func (a *API) giveFeedback(c *gin.Context) error {
 			merged = map[string]contract.Answer{}
 		}
 		for name, given := range in.Answers {
-			merged["survey:"+name] = given
+			merged[survey+name] = given
 		}
 		who.Answers = merged
 	}

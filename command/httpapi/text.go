@@ -37,10 +37,10 @@ func checkText(pointer, s string, longest int) error {
 
 // newBirth makes the ids of a new event. The slug's end is random, so that
 // nobody finds an unlisted event by its title.
-func newBirth(seriesID string) (rsvp.Birth, error) {
+func newBirth() (rsvp.Birth, error) {
 	eventID, err := id.New()
 	if err != nil {
 		return rsvp.Birth{}, err
 	}
-	return rsvp.Birth{EventID: eventID, Suffix: strings.ToLower(rand.Text()[:10]), SeriesID: seriesID}, nil
+	return rsvp.Birth{EventID: eventID, Suffix: strings.ToLower(rand.Text()[:10])}, nil
 }

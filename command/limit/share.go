@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,7 +20,11 @@ func (l *Limiter) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-share.C:
-			err := l.share(ctx)
+			most := maxShared
+			if away {
+				most = 1 // to see whether Redis is back
+			}
+			err := l.share(ctx, most)
 			if failed := err != nil && ctx.Err() == nil; failed != away {
 				away = failed // said once, not twenty times a second
 				l.sayAway(ctx, away, err)
@@ -49,18 +54,21 @@ type report struct {
 	prior *redis.StringCmd // nil: known already
 }
 
-// share sends, in one round trip, what was counted since the last time.
-// Whatever is not sent is kept and counts here in the meantime.
-func (l *Limiter) share(ctx context.Context) error {
+// share sends, in one round trip, what was counted since the last time in up to
+// most windows. Whatever is not sent is kept and counts here in the meantime.
+func (l *Limiter) share(ctx context.Context, most int) error {
 	l.mu.Lock()
 	if l.conn == nil || len(l.dirty) == 0 {
 		l.mu.Unlock()
 		return nil
 	}
-	n := min(len(l.dirty), maxShared)
-	reports := make([]report, 0, n)
-	pipe := l.conn.Pipeline()
-	for _, w := range l.dirty[:n] {
+	var reports []report
+	pipe, seen := l.conn.Pipeline(), 0
+	for ; seen < len(l.dirty) && len(reports) < most; seen++ {
+		w := l.dirty[seen]
+		if !l.known(w) {
+			continue
+		}
 		r := report{w: w, index: w.index, n: w.pending}
 		key := l.redisKey(w.name, w.index)
 		r.total = pipe.IncrBy(ctx, key, int64(w.pending))
@@ -71,7 +79,7 @@ func (l *Limiter) share(ctx context.Context) error {
 		w.isQueued = false
 		reports = append(reports, r)
 	}
-	l.dirty = append([]*window(nil), l.dirty[n:]...)
+	l.dirty = append([]*window(nil), l.dirty[seen:]...)
 	l.mu.Unlock()
 
 	_, err := pipe.Exec(ctx)
@@ -91,7 +99,7 @@ func (l *Limiter) share(ctx context.Context) error {
 func (l *Limiter) settle(r report) {
 	total, err := r.total.Result()
 	switch {
-	case r.w.index != r.index:
+	case r.w.index != r.index || !l.known(r.w):
 	case err != nil:
 		l.queue(r.w)
 	default:
@@ -105,15 +113,19 @@ func (l *Limiter) settle(r report) {
 	}
 }
 
-// sweep forgets windows that no longer count.
+// known tells whether a window is still looked at: memory is bounded by the map, also while Redis takes nothing.
+func (l *Limiter) known(w *window) bool { return l.windows[w.name.policy][w.name.key] == w }
+
+// sweep forgets windows that no longer count, also those that Redis was never told of.
 func (l *Limiter) sweep(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, same := range l.windows {
 		for key, w := range same {
-			if w.index < now.UnixNano()/int64(w.per)-1 && !w.isQueued {
+			if w.index < now.UnixNano()/int64(w.per)-1 {
 				delete(same, key)
 			}
 		}
 	}
+	l.dirty = slices.DeleteFunc(l.dirty, func(w *window) bool { return !l.known(w) })
 }

@@ -175,6 +175,7 @@ func (s *Store) Peek(ctx context.Context, want Want) (*Locked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at event %s: %w", want.EventID, err)
 	}
+	s.events.put(l.Event) // who is told that it has changed looks at it again
 	return l, nil
 }
 
@@ -189,6 +190,7 @@ func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch, l 
 		committed = tag.String() == "COMMIT" // a transaction that had failed answers ROLLBACK
 		return nil
 	})
+	makeRoom(conn.Conn(), len(save.Rows))
 	err = conn.SendBatch(ctx, b).Close()
 	if err == nil && !committed {
 		err = errors.New("rolled back at commit")

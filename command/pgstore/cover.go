@@ -54,7 +54,7 @@ type Cover struct {
 	SHA256         []byte
 	ContentType    string
 	Body           []byte
-	Status         string // of the event
+	Announced      bool // the event: everybody may see it
 	OrganizationID string
 }
 
@@ -65,9 +65,10 @@ func (s *Covers) Get(ctx context.Context, idOrSlug string) (Cover, error) {
 		where = `e.id = $1`
 	}
 	var c Cover
-	err := s.pool.QueryRow(ctx, `SELECT c.sha256, c.content_type, c.body, e.status, e.organization_id::text
+	err := s.pool.QueryRow(ctx, `SELECT c.sha256, c.content_type, c.body,
+		e.status = 'published' OR e.status = 'cancelled' AND e.body ? 'published_at', e.organization_id::text
 		FROM event e JOIN event_cover c ON c.event_id = e.id AND encode(c.sha256, 'hex') = e.body->'cover'->>'sha256'
-		WHERE `+where, idOrSlug).Scan(&c.SHA256, &c.ContentType, &c.Body, &c.Status, &c.OrganizationID)
+		WHERE `+where, idOrSlug).Scan(&c.SHA256, &c.ContentType, &c.Body, &c.Announced, &c.OrganizationID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return c, fault.ErrNotFound
 	}

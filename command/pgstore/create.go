@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/postgres"
 )
 
@@ -34,6 +36,7 @@ const (
 	// A picture belongs to one event: the source's may go while the copy's stays.
 	copyCover = `INSERT INTO event_cover (event_id, sha256, content_type, body, created_at)
 		SELECT $1, sha256, content_type, body, $2 FROM event_cover WHERE event_id = $3 AND sha256 = decode($4, 'hex')`
+	selectSeries   = `SELECT starts_at FROM event WHERE series_id = $1`
 	selectExternal = `SELECT id FROM event WHERE organization_id = $1 AND external_id = $2`
 	// A second request with the same key waits for the first one at the key's row, so long and no longer.
 	createKeyWait = "SET LOCAL lock_timeout = '1600ms'"
@@ -46,25 +49,71 @@ const (
 // had an answer before, that comes back and nothing is written. Two requests with the same key at once: the second
 // waits for the first, at most 1.6 s, and then fails as postgres.Retryable.
 func (s *Store) Create(ctx context.Context, c Creation) (*Answer, error) {
+	return s.createOnce(ctx, c.Answer.Key, func(conn *pgxpool.Conn) (Creation, error) {
+		return c, create(ctx, conn, beginCreation(), c)
+	})
+}
+
+// CreateInSeries is Create for events of a series. build is told when the events begin that the series has; until what
+// it makes is written no other call for the series is. One that waits longer than 1.6 s for that is unavailable.
+func (s *Store) CreateInSeries(ctx context.Context, key Key, seriesID string, build func(starts []time.Time) (Creation, error)) (*Answer, error) {
+	return s.createOnce(ctx, key, func(conn *pgxpool.Conn) (c Creation, err error) {
+		starts, err := lockSeries(ctx, conn, seriesID)
+		if err != nil {
+			return c, err
+		}
+		if c, err = build(starts); err != nil {
+			return c, err
+		}
+		return c, create(ctx, conn, &pgx.Batch{}, c)
+	})
+}
+
+func (s *Store) createOnce(ctx context.Context, key Key, write func(*pgxpool.Conn) (Creation, error)) (*Answer, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connection to create an event: %w", err)
 	}
 	defer conn.Release()
 	defer rollback(ctx, conn)
-	if found, err := answerOf(ctx, conn, c.Answer.Key); found != nil || err != nil {
+	if found, err := answerOf(ctx, conn, key); found != nil || err != nil {
 		return found, err
 	}
-	err = create(ctx, conn, c)
+	c, err := write(conn)
 	if postgres.Classify(err).Kind != postgres.Unique {
 		return nil, err
 	}
 	// Either the same request was faster, or the ids are taken. The key tells.
 	rollback(ctx, conn)
-	if found, e := answerOf(ctx, conn, c.Answer.Key); found != nil || e != nil {
+	if found, e := answerOf(ctx, conn, key); found != nil || e != nil {
 		return found, e
 	}
 	return nil, taken(ctx, conn, c, err)
+}
+
+func beginCreation() *pgx.Batch {
+	b := &pgx.Batch{}
+	b.Queue(begin)
+	b.Queue(createKeyWait)
+	return b
+}
+
+// lockSeries begins the transaction. It looks at the series in a statement of its own after the lock: one that waits
+// sees what there was when it began.
+func lockSeries(ctx context.Context, conn *pgxpool.Conn, seriesID string) (starts []time.Time, err error) {
+	b := beginCreation()
+	b.Queue("SELECT pg_advisory_xact_lock($1)", postgres.LockKey("series "+seriesID))
+	b.Queue(selectSeries, seriesID).Query(func(rows pgx.Rows) error {
+		starts, err = pgx.CollectRows(rows, pgx.RowTo[time.Time])
+		return err
+	})
+	if err = conn.SendBatch(ctx, b).Close(); postgres.Classify(err).Code == "55P03" { // lock_not_available: the timeout
+		return nil, fault.ErrUnavailable.Detailf("the series is being repeated by another request").After(time.Second).Because(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock series %s: %w", seriesID, err)
+	}
+	return starts, nil
 }
 
 // Earlier is the answer that a key had before; nil when it had none.
@@ -91,10 +140,8 @@ func answerOf(ctx context.Context, conn *pgxpool.Conn, key Key) (*Answer, error)
 	return nil, nil
 }
 
-func create(ctx context.Context, conn *pgxpool.Conn, c Creation) error {
-	b := &pgx.Batch{}
-	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
-	b.Queue(createKeyWait)
+// create adds to a transaction that b or an earlier batch begins, and commits it.
+func create(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch, c Creation) error {
 	for i := range c.Events {
 		e, messages := &c.Events[i].Event, c.Events[i].Messages
 		if err := queueEvent(b, insertEvent, e, e.OrganizationID, e.CreatedAt); err != nil {

@@ -23,6 +23,8 @@ type rsvpBody struct {
 	Approved         bool              `json:"approved,omitempty"`
 	WalkIn           bool              `json:"walk_in,omitempty"`
 	CheckedInAt      *time.Time        `json:"checked_in_at,omitempty"`
+	SeatedAt         *time.Time        `json:"seated_at,omitempty"`
+	Grew             []contract.Growth `json:"grew,omitempty"`
 	Locale           string            `json:"locale,omitempty"`
 	TimeZone         string            `json:"time_zone,omitempty"`
 	Consents         contract.Consents `json:"consents"`
@@ -36,14 +38,15 @@ type rsvpBody struct {
 func bodyOf(r *contract.RSVP) ([]byte, error) {
 	return json.Marshal(rsvpBody{
 		OrganizationID: r.OrganizationID, AddressConfirmed: r.AddressConfirmed, Approved: r.Approved, WalkIn: r.WalkIn,
-		CheckedInAt: r.CheckedInAt, Locale: r.Locale, TimeZone: r.TimeZone, Consents: r.Consents,
+		CheckedInAt: r.CheckedInAt, SeatedAt: r.SeatedAt, Grew: r.Grew, Locale: r.Locale, TimeZone: r.TimeZone, Consents: r.Consents,
 		Reminders: r.Reminders, Rating: r.Rating, Erased: r.Erased, Door: r.Door, LinkSentAt: r.LinkSentAt,
 	})
 }
 
 func (b *rsvpBody) into(r *contract.RSVP) {
 	r.OrganizationID, r.AddressConfirmed, r.Approved, r.WalkIn = b.OrganizationID, b.AddressConfirmed, b.Approved, b.WalkIn
-	r.CheckedInAt, r.Locale, r.TimeZone, r.Consents = b.CheckedInAt, b.Locale, b.TimeZone, b.Consents
+	r.CheckedInAt, r.SeatedAt, r.Grew = b.CheckedInAt, b.SeatedAt, b.Grew
+	r.Locale, r.TimeZone, r.Consents = b.Locale, b.TimeZone, b.Consents
 	r.Reminders, r.Rating, r.Erased, r.Door, r.LinkSentAt = b.Reminders, b.Rating, b.Erased, b.Door, b.LinkSentAt
 }
 

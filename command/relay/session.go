@@ -142,6 +142,8 @@ const (
 		LEFT JOIN LATERAL (SELECT type, valid_at, recorded_at, actor, reason, traceparent, payload, hash FROM organization_log
 			WHERE o.topic = 1 AND organization_id = o.subject_id AND version = o.version LIMIT 1) AS g ON true
 		ORDER BY o.shard, o.id`
+	countRows = `SELECT count(*) FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS s(shard, low, high)
+		JOIN outbox ON outbox.shard = s.shard AND outbox.id > s.low AND outbox.id <= s.high`
 	selectSnapshot = `SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s`
 )
 
@@ -157,7 +159,7 @@ func (s *session) next(ctx context.Context, limit int) ([]row, error) {
 		if look {
 			b.Queue(selectSnapshot).QueryRow(func(r pgx.Row) error { return r.Scan(&xmin, &xmax) })
 		}
-	})
+	}, func(*pgx.Batch) {})
 	if err != nil {
 		return nil, err
 	}
@@ -175,32 +177,47 @@ func (s *session) mayReadAhead(sent []row, limit int) bool {
 }
 
 // ahead deletes what is acknowledged and reads the rows behind those in flight. It moves no low mark: what is in flight
-// may still fail and be read again. What it leaves out, because it was committed late, next reads.
+// may still fail and be read again.
+//
+// None, if a row was committed late among those in flight: what lies behind them may be later versions of the same event,
+// and both are for next. It counts after it reads, so whatever is visible to the read is counted.
 func (s *session) ahead(ctx context.Context, limit int, sent []row) ([]row, error) {
 	from := s.low
 	for _, r := range sent {
 		from[r.shard] = max(from[r.shard], r.id)
 	}
-	rows, err := s.read(ctx, limit, from, func(*pgx.Batch) {})
+	there := 0
+	rows, err := s.read(ctx, limit, from, func(*pgx.Batch) {}, func(b *pgx.Batch) {
+		b.Queue(countRows, s.shards, s.marks(s.low), s.marks(from)).QueryRow(func(r pgx.Row) error { return r.Scan(&there) })
+	})
+	if err != nil || there != len(sent) {
+		return nil, err
+	}
 	for _, r := range rows {
 		s.high[r.shard] = max(s.high[r.shard], r.id)
 	}
-	return rows, err
+	return rows, nil
 }
 
-func (s *session) read(ctx context.Context, limit int, from [pgstore.Shards]int64, also func(*pgx.Batch)) ([]row, error) {
+// marks gives those of the owned shards, in their order.
+func (s *session) marks(of [pgstore.Shards]int64) []int64 {
+	ids := make([]int64, len(s.shards))
+	for i, shard := range s.shards {
+		ids[i] = of[shard]
+	}
+	return ids
+}
+
+func (s *session) read(ctx context.Context, limit int, from [pgstore.Shards]int64, before, after func(*pgx.Batch)) ([]row, error) {
 	b := &pgx.Batch{}
 	s.queueDeletes(b)
-	also(b)
-	shards, low := make([]int16, len(s.shards)), make([]int64, len(s.shards))
-	for i, shard := range s.shards {
-		shards[i], low[i] = int16(shard), from[shard] //nolint:gosec // a shard is small
-	}
+	before(b)
 	var rows []row
-	b.Queue(selectRows, shards, low, limit).Query(func(found pgx.Rows) (err error) {
+	b.Queue(selectRows, s.shards, s.marks(from), limit).Query(func(found pgx.Rows) (err error) {
 		rows, err = scanRows(found)
 		return err
 	})
+	after(b)
 	if err := s.conn.SendBatch(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}

@@ -30,8 +30,9 @@ func (c *AcceptOffer) Decide(b *Book, by Actor, now time.Time) (Outcome, error) 
 		if !b.promotes(now) { // the start was moved up while the offer was open
 			return nil, ErrOfferLapsed.With("lapsed_at", b.Event.StartsAt)
 		}
-		was := b.touch(r)
+		was, queued := b.touch(r), r.RSVP.QueuedVersion
 		b.enter(r, confirmed, now)
+		r.RSVP.QueuedVersion = queued // as of who is promoted at once: the passed over are told of parties from behind
 		return r, b.record(r, was, note{by: byAccept, actor: by.ID}, now)
 	})
 }

@@ -49,6 +49,15 @@ func ValidateAnswers(e *contract.Event, response string, answers map[string]cont
 	return c.fields
 }
 
+// asksStill refuses answers that were checked against another revision of the
+// event: it may ask something else now.
+func (b *Book) asksStill(checked int64) error {
+	if checked != 0 && checked != b.Event.Revision {
+		return ErrEventChanged
+	}
+	return nil
+}
+
 // MissingAnswers is what one who goes has not answered of what is required. What
 // was answered before the questions changed holds nobody up.
 func MissingAnswers(e *contract.Event, response string, answers map[string]contract.Answer) []fault.Field {

@@ -7,7 +7,8 @@ import (
 )
 
 // CancelEvent calls an event off that is not over: one message, RSVPs keep
-// their state. There is no way back.
+// their state. There is no way back. A draft that is cancelled stays its
+// organization's business.
 type CancelEvent struct {
 	Revision int64 // of If-Match; 0: whatever it is
 	Reason   string

@@ -6,7 +6,8 @@ import (
 )
 
 // CancelRSVP withdraws an answer, by its guest or by a member, until the
-// event's end. What it held goes to those who wait.
+// event's end. What it held goes to those who wait. Whom a member removes comes
+// back by the organizer's approval only, where the event asks for one.
 type CancelRSVP struct {
 	RSVPID string
 	// Reason is a member's. It stays in the log as it is, so a guest's own words are in Sealed instead, which erasing takes.
@@ -37,6 +38,10 @@ func (c *CancelRSVP) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 		n := note{by: byCancel, actor: by.ID}
 		if by.Member || by.System {
 			n.reason = c.Reason
+		}
+		if by.Member {
+			b.touch(r)
+			r.RSVP.Approved = false
 		}
 		if c.Sealed != nil && bytes.Equal(c.Base, r.RSVP.Sealed) {
 			b.touch(r)

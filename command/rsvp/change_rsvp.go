@@ -22,8 +22,10 @@ type ChangeRSVP struct {
 	Base      []byte // the RSVP.Sealed that Sealed was made from; another one by now is ErrStale
 	Locale    *string
 	TimeZone  *string
-	Consents  *contract.Consents // At is set here
+	Updates   *bool // consents: what changes gets the time of the change
+	Marketing *bool
 	Reminders *bool
+	Checked   int64 // revision of the event that the answers were checked against; 0: none
 }
 
 // Needs of the command.
@@ -37,6 +39,9 @@ func (c *ChangeRSVP) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 func (c *ChangeRSVP) apply(b *Book, by Actor, now time.Time) (*Row, error) {
 	r, err := b.own(c.RSVPID, by)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.asksStill(c.Checked); err != nil {
 		return nil, err
 	}
 	next := r.RSVP
@@ -59,6 +64,9 @@ func (c *ChangeRSVP) apply(b *Book, by Actor, now time.Time) (*Row, error) {
 		return r, nil // nothing to tell
 	}
 	was := b.touch(r)
+	if next.PartySize > was.PartySize {
+		next.Grew = grown(next.Grew, contract.Growth{At: now, From: was.PartySize})
+	}
 	if stays && status == waitlisted {
 		b.smallest = min(b.smallest, next.PartySize)
 	}
@@ -83,9 +91,11 @@ func (c *ChangeRSVP) fields(next *contract.RSVP, now time.Time) error {
 	if c.TimeZone != nil {
 		next.TimeZone = *c.TimeZone
 	}
-	if c.Consents != nil && (c.Consents.Updates != next.Consents.Updates || c.Consents.Marketing != next.Consents.Marketing) {
-		next.Consents = *c.Consents
-		next.Consents.At = now
+	if c.Updates != nil && *c.Updates != next.Consents.Updates {
+		next.Consents.Updates, next.Consents.UpdatesAt = *c.Updates, &now
+	}
+	if c.Marketing != nil && *c.Marketing != next.Consents.Marketing {
+		next.Consents.Marketing, next.Consents.MarketingAt = *c.Marketing, &now
 	}
 	if c.Reminders != nil {
 		next.Reminders = *c.Reminders

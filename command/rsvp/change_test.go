@@ -1,6 +1,7 @@
 package rsvp
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -93,6 +94,34 @@ func TestAnUnchangedAnswerTellsNothing(t *testing.T) {
 	w.must(&ChangeRSVP{RSVPID: "a", PartySize: ptr(1), Locale: ptr("en"), Reminders: ptr(true)}, GuestActor("a"))
 	if w.version != v {
 		t.Fatalf("%v", w.types(v))
+	}
+}
+
+func TestEachConsentHasItsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3)
+	w.going(1, "a")
+	first := w.rows["a"].RSVP.Consents
+	if !first.At.Equal(w.now) || first.UpdatesAt != nil || first.MarketingAt != nil {
+		t.Fatalf("at the first answer: %+v", first)
+	}
+	w.now = w.now.Add(time.Hour)
+	want := first
+	want.Marketing, want.MarketingAt = !first.Marketing, ptr(w.now)
+	w.must(&ChangeRSVP{RSVPID: "a", Marketing: ptr(want.Marketing), Updates: ptr(first.Updates)}, GuestActor("a"))
+	if got := w.rows["a"].RSVP.Consents; !reflect.DeepEqual(got, want) {
+		t.Fatalf("%+v, want %+v: only what changed has a new time", got, want)
+	}
+	w.now = w.now.Add(time.Hour)
+	want.Updates, want.UpdatesAt = !first.Updates, ptr(w.now)
+	w.must(&ChangeRSVP{RSVPID: "a", Updates: ptr(want.Updates)}, GuestActor("a"))
+	if got := w.rows["a"].RSVP.Consents; !reflect.DeepEqual(got, want) {
+		t.Fatalf("%+v, want %+v: what is not named stays", got, want)
+	}
+	v := w.version
+	w.must(&ChangeRSVP{RSVPID: "a", Updates: ptr(want.Updates), Marketing: ptr(want.Marketing)}, GuestActor("a"))
+	if w.version != v {
+		t.Fatal("the same again is a message")
 	}
 }
 

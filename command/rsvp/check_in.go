@@ -67,7 +67,11 @@ func (c *CheckIn) apply(b *Book, by Actor, now time.Time) (*Row, CheckInResult, 
 	case c.People > left:
 		return nil, result, invalid("/people", "%d of the party of %d are still outside", left, r.RSVP.PartySize)
 	}
-	s := contract.Scan{ID: b.scanID(c.EntryID), People: c.People, Device: c.Device, At: scanTime(r, c.At, now)}
+	at := c.At
+	if n := len(r.RSVP.Grew); n > 0 && at.Before(r.RSVP.Grew[n-1].At) {
+		at = time.Time{} // it lets in whom it sees, so the party has grown
+	}
+	s := contract.Scan{ID: b.scanID(c.EntryID), People: c.People, Device: c.Device, At: scanTime(r, at, now)}
 	if s.People == 0 {
 		s.People = left
 	}
@@ -80,9 +84,10 @@ func (c *CheckIn) apply(b *Book, by Actor, now time.Time) (*Row, CheckInResult, 
 
 // scanTime is a device's time as the log can keep it. A scan without one
 // happens now and after all that is known: a device whose clock is ahead must
-// not make an undo void it, or escape an undo.
+// not make an undo void it, or escape an undo. Nor has one whose clock is behind
+// done anything before the seat was given that it sees.
 func scanTime(r *Row, at, now time.Time) time.Time {
-	if !at.IsZero() {
+	if !at.IsZero() && (r.RSVP.SeatedAt == nil || !at.Before(*r.RSVP.SeatedAt)) {
 		return contract.Time(at)
 	}
 	if n := len(r.RSVP.Door); n > 0 {

@@ -12,43 +12,71 @@ import (
 // maxScans bounds what one RSVP carries from the door.
 const maxScans = 100
 
-// tally works out what a set of scans comes to. It is a function of the set
-// alone: scans are taken by their device's time and then by id, whatever the
-// order in which they arrived. An undo voids all until its time. Whom the
-// party has no room for is a double entry, and without a seat nobody counts.
-func tally(scans []contract.Scan, status string, party int) (sorted []contract.Scan, in int, since *time.Time) {
+// tally works out what a set of scans comes to. It is a function of the set and
+// of the seat alone: scans are taken by their device's time and then by id,
+// whatever the order in which they arrived. An undo voids all until its time.
+// Whom the party has no room for is a double entry, also when the party grows
+// later, and without a seat, or before it was given, nobody counts: who is
+// seated after a device had let them in unseated is not inside by that.
+func tally(scans []contract.Scan, of *contract.RSVP) (sorted []contract.Scan, in int, since *time.Time) {
 	sorted = slices.Clone(scans)
 	slices.SortFunc(sorted, func(a, b contract.Scan) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
-	from := 0
-	for i, s := range sorted {
+	for i, let := range admit(sorted, of) {
+		if let > 0 && since == nil {
+			at := sorted[i].At
+			since = &at
+		}
+		in += let
+	}
+	return sorted, in, since
+}
+
+// admit gives how many people each scan lets in, and says in the scans why not.
+func admit(sorted []contract.Scan, of *contract.RSVP) []int {
+	lets, from, in := make([]int, len(sorted)), 0, 0
+	for i := range sorted {
 		sorted[i].Conflict = ""
-		if s.Undo {
+		if sorted[i].Undo {
 			from = i + 1
 		}
 	}
 	for i := from; i < len(sorted); i++ {
 		s := &sorted[i]
 		switch {
-		case status == cancelled:
+		case of.Status == cancelled:
 			s.Conflict = contract.ConflictCancelled
-		case status != confirmed:
+		case of.Status != confirmed || of.SeatedAt != nil && s.At.Before(*of.SeatedAt):
 			s.Conflict = contract.ConflictNotConfirmed
 		default:
-			if s.People > party-in {
+			room := partyAt(of, s.At) - in
+			if s.People > room {
 				s.Conflict = contract.ConflictDouble
 			}
-			if let := min(s.People, party-in); let > 0 {
-				if since == nil {
-					at := s.At
-					since = &at
-				}
-				in += let
-			}
+			lets[i] = max(min(s.People, room), 0)
+			in += lets[i]
 		}
 	}
-	return sorted, in, since
+	return lets
+}
+
+// partyAt is the most that the party was then and is now.
+func partyAt(of *contract.RSVP, at time.Time) int {
+	people := of.PartySize
+	for _, g := range of.Grew {
+		if at.Before(g.At) {
+			people = min(people, g.From)
+		}
+	}
+	return people
+}
+
+// maxGrowths of a party are remembered; before those it is taken as it was then.
+const maxGrowths = 10
+
+func grown(before []contract.Growth, g contract.Growth) []contract.Growth {
+	return append(slices.Clone(before[max(0, len(before)+1-maxGrowths):]), g)
 }
 
 // scan adds one scan to a row and records what it did.
@@ -58,8 +86,7 @@ func (b *Book) scan(r *Row, s contract.Scan, by Actor, now time.Time) error {
 	}
 	was := b.touch(r)
 	before := conflicts(r.RSVP.Door)
-	r.RSVP.Door, r.RSVP.CheckedIn, r.RSVP.CheckedInAt =
-		tally(append(slices.Clone(r.RSVP.Door), s), r.RSVP.Status, r.RSVP.PartySize)
+	r.RSVP.Door, r.RSVP.CheckedIn, r.RSVP.CheckedInAt = tally(append(slices.Clone(r.RSVP.Door), s), &r.RSVP)
 	n := note{by: byDoor, actor: by.ID, validAt: s.At, checkIn: &contract.CheckIn{
 		People: r.RSVP.CheckedIn - was.CheckedIn, Device: s.Device, Conflict: conflictOf(r.RSVP.Door, s.ID),
 	}}

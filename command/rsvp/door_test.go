@@ -122,6 +122,74 @@ func TestAScanOfBeforeAnUndoIsUndone(t *testing.T) {
 	}
 }
 
+// What a device scanned before a seat was given admits nobody to it, whether the device brings it before or afterwards.
+func TestASeatGivenAtTheDoorStartsAnew(t *testing.T) {
+	t.Parallel()
+	for _, who := range []string{"waits", "gone"} {
+		for _, late := range []bool{false, true} {
+			w := doorWorld(t)
+			early := &MergeCheckIns{[]DoorEntry{{ID: "early", RSVPID: who, At: start.Add(5 * time.Minute)}}}
+			if !late {
+				w.must(early, member)
+			}
+			w.must(&SetCapacity{Capacity: ptr(6), Limits: DefaultLimits()}, member)
+			w.must(change(who, contract.Going), member)
+			if late {
+				o := w.must(early, member)
+				if r := o.CheckIns[0]; r.Outcome != NotConfirmed || r.CheckedIn != 0 {
+					t.Errorf("%s: a scan of before the seat: %+v", who, r)
+				}
+			}
+			party := w.rows[who].RSVP.PartySize
+			// Of a device whose clock is behind: it sees the seat, so it was given.
+			o := w.must(&CheckIn{RSVPID: who, EntryID: "now", At: start}, member)
+			if r := o.CheckIns[0]; r.Outcome != Admitted || r.People != party || r.CheckedIn != party || w.counters.CheckedIn != party {
+				t.Errorf("%s, late %v: who was just seated hears %+v", who, late, r)
+			}
+			if got := conflictOf(w.rows[who].RSVP.Door, "early"); got != contract.ConflictNotConfirmed {
+				t.Errorf("%s, late %v: the early scan is %q", who, late, got)
+			}
+			w.must(&UndoCheckIn{RSVPID: who, At: start}, member) // by the same clock, and after the scan
+			if in := w.rows[who].RSVP.CheckedIn; in != 0 {
+				t.Errorf("%s, late %v: %d inside after the undo", who, late, in)
+			}
+		}
+	}
+}
+
+// Two devices scanned the party offline, then one more comes along: the seat that was added is for who was added, whether
+// the devices bring their scans before or afterwards.
+func TestAPartyThatGrowsAtTheDoorHasRoomForWhoWasAdded(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} {
+		w := doorWorld(t)
+		w.must(&SetCapacity{Limits: DefaultLimits()}, member)
+		scans := &MergeCheckIns{[]DoorEntry{
+			{ID: "n", RSVPID: "trio", At: start.Add(time.Minute), People: 3}, {ID: "s", RSVPID: "trio", At: start.Add(2 * time.Minute), People: 3},
+		}}
+		if !late {
+			w.must(scans, member)
+		}
+		w.must(resize("trio", 4), member)
+		w.now = w.now.Add(time.Minute)
+		w.must(resize("trio", 5), member)
+		w.now = w.now.Add(time.Minute)
+		if late {
+			w.must(scans, member)
+		}
+		if got := conflictOf(w.rows["trio"].RSVP.Door, "s"); got != contract.ConflictDouble {
+			t.Errorf("late %v: the second scan is %q", late, got)
+		}
+		// The first by a device whose clock is behind: it sees who was added.
+		for i, c := range []*CheckIn{{RSVPID: "trio", People: 1, At: start.Add(3 * time.Minute)}, {RSVPID: "trio"}} {
+			o := w.must(c, member)
+			if r := o.CheckIns[0]; r.Outcome != Admitted || r.People != 1 || r.Conflict != "" || r.CheckedIn != 4+i || w.counters.CheckedIn != 4+i {
+				t.Errorf("late %v: who was added hears %+v", late, r)
+			}
+		}
+	}
+}
+
 // pretix 3187: offline, a cancelled ticket shows green, and nobody hears of it.
 func TestCancelledThenAdmittedIsRecorded(t *testing.T) {
 	t.Parallel()

@@ -59,16 +59,25 @@ func (c *EditEvent) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 // editable guards what an organizer does to an event: who, If-Match, and that
 // nothing happens to a cancelled one.
 func (b *Book) editable(by Actor, revision int64) error {
-	switch {
-	case !by.Member && !by.System:
+	if !by.Member && !by.System {
 		return fault.ErrForbidden
-	case revision != 0 && revision != b.Event.Revision:
-		return ErrRevision.Detailf("you edited revision %d, it is %d now", revision, b.Event.Revision).
-			With("revision", b.Event.Revision)
-	case b.Event.Status == contract.EventCancelled:
+	}
+	if err := CheckRevision(&b.Event, revision); err != nil {
+		return err
+	}
+	if b.Event.Status == contract.EventCancelled {
 		return ErrEventCancelled
 	}
 	return nil
+}
+
+// CheckRevision refuses a client that has seen another revision of the event
+// (If-Match); 0: whatever it is.
+func CheckRevision(e *contract.Event, seen int64) error {
+	if seen == 0 || seen == e.Revision {
+		return nil
+	}
+	return ErrRevision.Detailf("you have seen revision %d, it is %d now", seen, e.Revision).With("revision", e.Revision)
 }
 
 // edited raises the revision after a change of the event that revise announced.

@@ -29,7 +29,7 @@ type EventInput struct {
 	Category       Opt[string]              `json:"category"`
 	Tags           Opt[[]string]            `json:"tags"`
 	Capacity       Opt[int]                 `json:"capacity"`        // null, the default: unlimited
-	MaxParty       Opt[int]                 `json:"max_party"`       // default 10
+	MaxParty       Opt[int]                 `json:"max_party"`       // default 10, or the limit if that is less
 	WaitlistPolicy Opt[string]              `json:"waitlist_policy"` // default auto
 	OfferTTL       Opt[string]              `json:"offer_ttl"`       // default 12h
 	Approval       Opt[bool]                `json:"approval"`
@@ -57,9 +57,8 @@ func DefaultLimits() Limits { return Limits{MaxCapacity: 1000} }
 
 // Birth is what the rules cannot make up themselves for a new event.
 type Birth struct {
-	EventID  string
-	Suffix   string // random, [a-z0-9]{6,}: ends the slug
-	SeriesID string // for Repeat
+	EventID string
+	Suffix  string // random, [a-z0-9]{6,}: ends the slug
 }
 
 // The defaults of a new event.
@@ -76,7 +75,7 @@ func NewEvent(in *EventInput, birth Birth, limits Limits, by Actor, now time.Tim
 	e := contract.Event{
 		OrganizationID: in.OrganizationID, ExternalID: strings.TrimSpace(in.ExternalID),
 		TimeZone: "UTC", Tags: []string{}, Questions: []contract.Question{},
-		MaxParty: defaultMaxParty, WaitlistPolicy: contract.WaitlistAuto, OfferTTL: defaultOfferTTL,
+		MaxParty: min(defaultMaxParty, limits.MaxCapacity), WaitlistPolicy: contract.WaitlistAuto, OfferTTL: defaultOfferTTL,
 		Visibility: contract.VisibilityPublic, RetentionDays: defaultRetentionDays,
 		Reminders: []contract.Duration{contract.Duration(24 * time.Hour), contract.Duration(time.Hour)},
 	}
@@ -106,7 +105,7 @@ func check(e, old *contract.Event, fields []fault.Field, limits Limits, now time
 	c.words(e)
 	c.times(e, old, now)
 	c.place(e)
-	c.answers(e, limits)
+	c.answers(e, old, limits)
 	c.questions(e.Questions)
 	if len(c.fields) > 0 {
 		return fault.ErrInvalid.About(c.fields...)

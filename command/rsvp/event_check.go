@@ -1,6 +1,7 @@
 package rsvp
 
 import (
+	"encoding/json"
 	"math"
 	"net/url"
 	"strconv"
@@ -21,10 +22,12 @@ const (
 	maxTags        = 20
 	maxTag         = 50
 	maxQuestions   = 20
-	maxOptions     = 50
-	maxReminders   = 10
-	maxYearsAhead  = 25
-	maxDays        = 3 * 366 // from start to end
+	// maxQuestionBytes is of JSON. Each message about the event carries it, and Kafka takes a megabyte.
+	maxQuestionBytes = 256 << 10
+	maxOptions       = 50
+	maxReminders     = 10
+	maxYearsAhead    = 25
+	maxDays          = 3 * 366 // from start to end
 )
 
 // earliest is what a time that a client sends is at least: years below 0, which
@@ -168,12 +171,15 @@ func webURL(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
 }
 
-// answers checks what binds guests.
-func (c *checker) answers(e *contract.Event, limits Limits) {
-	if e.Capacity != nil {
+// answers checks what binds guests. What an event was given under a higher
+// limit it keeps until that is changed.
+func (c *checker) answers(e, old *contract.Event, limits Limits) {
+	if e.Capacity != nil && (old == nil || !sameNumber(old.Capacity, e.Capacity)) {
 		c.between("/capacity", *e.Capacity, 1, limits.MaxCapacity)
 	}
-	c.between("/max_party", e.MaxParty, 1, min(limits.MaxCapacity, 1000))
+	if old == nil || old.MaxParty != e.MaxParty {
+		c.between("/max_party", e.MaxParty, 1, min(limits.MaxCapacity, 1000))
+	}
 	c.oneOf("/waitlist_policy", e.WaitlistPolicy, contract.WaitlistAuto, contract.WaitlistOffer, contract.WaitlistNone)
 	if d := time.Duration(e.OfferTTL); d < time.Minute || d > days(7) {
 		c.bad("/offer_ttl", "is from 1m to 7d")
@@ -184,6 +190,9 @@ func (c *checker) answers(e *contract.Event, limits Limits) {
 func (c *checker) questions(questions []contract.Question) {
 	if len(questions) > maxQuestions {
 		c.bad("/questions", "has at most "+strconv.Itoa(maxQuestions)+" questions")
+	}
+	if b, err := json.Marshal(questions); err != nil || len(b) > maxQuestionBytes {
+		c.bad("/questions", "are too long together")
 	}
 	ids := map[string]bool{}
 	for i, q := range questions {

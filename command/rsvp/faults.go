@@ -18,6 +18,7 @@ var (
 	ErrCheckedIn       = fault.New(fault.Conflict, "checked-in", "Somebody of the party is inside already")
 	ErrNotOpenYet      = fault.New(fault.Conflict, "rsvp-not-open", "Answers are not taken yet")
 	ErrClosed          = fault.New(fault.Conflict, "rsvp-closed", "Answers are no longer taken")
+	ErrEventChanged    = fault.New(fault.Conflict, "event-changed", "The event was changed while the answer was checked")
 	ErrNotPublished    = fault.New(fault.Conflict, "event-not-published", "The event is not published")
 	ErrEventCancelled  = fault.New(fault.Conflict, "event-cancelled", "The event is cancelled")
 	ErrEventEnded      = fault.New(fault.Conflict, "event-ended", "The event is over")

@@ -1,6 +1,7 @@
 package rsvp
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ type DoorEntry struct {
 	Device string
 	At     time.Time // by the device's clock
 	Undo   bool
+	Index  int // in the request: a refusal points there
 }
 
 // Needs of the command.
@@ -70,8 +72,8 @@ func (c *MergeCheckIns) check(by Actor, now time.Time) error {
 	if len(c.Entries) > MaxEntries {
 		return invalid("/entries", "has at most %d entries", MaxEntries)
 	}
-	for i, e := range c.Entries {
-		at := "/entries/" + strconv.Itoa(i)
+	for _, e := range c.Entries {
+		at := "/entries/" + strconv.Itoa(e.Index)
 		if e.ID == "" {
 			return invalid(at+"/id", "is missing")
 		}
@@ -120,37 +122,22 @@ func (e *DoorEntry) result(r *Row) CheckInResult {
 	case res.Conflict == contract.ConflictNotConfirmed:
 		res.Outcome = NotConfirmed
 	default:
-		res.Outcome, res.People = admittedBy(r.RSVP.Door, e.ID, r.RSVP.PartySize)
+		res.Outcome, res.People = admittedBy(&r.RSVP, e.ID)
 	}
 	return res
 }
 
 // admittedBy tells how many of the party a scan let in.
-func admittedBy(scans []contract.Scan, id string, party int) (outcome string, people int) {
-	from := 0
-	for i, s := range scans {
-		if s.Undo {
-			from = i + 1
-		}
+func admittedBy(r *contract.RSVP, id string) (outcome string, people int) {
+	lets := admit(slices.Clone(r.Door), r)
+	i := slices.IndexFunc(r.Door, func(s contract.Scan) bool { return s.ID == id })
+	switch {
+	case i < 0:
+		return Unknown, 0
+	case slices.ContainsFunc(r.Door[i:], func(s contract.Scan) bool { return s.Undo }):
+		return Undone, 0
+	case lets[i] == 0:
+		return Already, 0
 	}
-	in := 0
-	for i, s := range scans {
-		let := 0
-		if i >= from {
-			let = min(s.People, party-in)
-			in += let
-		}
-		if s.ID != id {
-			continue
-		}
-		switch {
-		case i < from:
-			return Undone, 0
-		case let == 0:
-			return Already, 0
-		default:
-			return Admitted, let
-		}
-	}
-	return Unknown, 0
+	return Admitted, lets[i]
 }

@@ -42,6 +42,15 @@ func TestOffers(t *testing.T) {
 		w.must(&AcceptOffer{"a"}, GuestActor("a"))
 		w.counts(3, 0, 1)
 	})
+	t.Run("who got a seat keeps the place it was given for", func(t *testing.T) {
+		t.Parallel()
+		w := newOffer()
+		queued := w.rows["a"].RSVP.QueuedVersion
+		w.must(&AcceptOffer{"a"}, GuestActor("a"))
+		if got := w.rows["a"].RSVP.QueuedVersion; queued == 0 || got != queued {
+			t.Fatalf("the place was %d, and is %d", queued, got)
+		}
+	})
 	t.Run("whoever lets it go lets the next in", func(t *testing.T) {
 		t.Parallel()
 		for _, c := range []Command{

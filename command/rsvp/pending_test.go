@@ -113,6 +113,25 @@ func TestPending(t *testing.T) {
 	})
 }
 
+// Whom the organizer removed does not let themself in again; who withdrew may, and whom the organizer seats is seated.
+func TestWhoWasRemovedNeedsApprovalAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5, func(e *contract.Event) { e.Approval = true })
+	w.going(1, "a", "b")
+	for _, id := range []string{"a", "b"} {
+		w.must(&Approve{id}, member)
+	}
+	w.must(&CancelRSVP{RSVPID: "a", Reason: "house ban"}, member)
+	w.must(&CancelRSVP{RSVPID: "b"}, GuestActor("b"))
+	for _, id := range []string{"a", "b"} {
+		w.must(change(id, contract.Going), GuestActor(id))
+	}
+	w.status("a", pending)
+	w.status("b", confirmed)
+	w.must(change("a", contract.Going), member)
+	w.status("a", confirmed)
+}
+
 func TestAnAnswerThatRanOutMakesRoomForANewOne(t *testing.T) {
 	t.Parallel()
 	for _, swept := range []bool{true, false} {

@@ -31,7 +31,7 @@ func drawWish(t *rapid.T, fresh *int, now time.Time) wish {
 		}
 		return GuestActor(id)
 	}
-	switch rapid.IntRange(0, 23).Draw(t, "what") {
+	switch rapid.IntRange(0, 27).Draw(t, "what") {
 	case 0, 1, 2, 3, 4, 5, 6:
 		*fresh++
 		id := fmt.Sprintf("r%d", *fresh)
@@ -91,9 +91,33 @@ func drawWish(t *rapid.T, fresh *int, now time.Time) wish {
 			return wish{&ExpireOffers{}, system}
 		}
 		return wish{&ExpirePending{RSVPIDs: []string{existing(), existing()}}, system}
+	case 23, 24:
+		return wish{&MergeCheckIns{drawEntries(t, existing, now)}, member}
+	case 25:
+		begins := now.Add(rapid.SampledFrom([]time.Duration{-time.Minute, time.Hour, 30 * time.Hour, 30 * 24 * time.Hour}).Draw(t, "begins"))
+		return wish{&EditEvent{Limits: DefaultLimits(), Input: EventInput{
+			StartsAt: Some(begins.Format(time.RFC3339Nano)), EndsAt: Some(begins.Add(3 * time.Hour).Format(time.RFC3339Nano)),
+		}}, member}
+	case 26:
+		if rapid.IntRange(0, 9).Draw(t, "rain") == 0 {
+			return wish{&CancelEvent{Reason: "rain"}, member}
+		}
+		return wish{&EditEvent{Limits: DefaultLimits(), Input: EventInput{MaxParty: Some(rapid.IntRange(1, 5).Draw(t, "most"))}}, member}
 	default:
 		return wish{&RequestLink{RSVPID: existing()}, system}
 	}
+}
+
+// drawEntries makes up what a device did offline, with times of its own clock.
+func drawEntries(t *rapid.T, existing func() string, now time.Time) []DoorEntry {
+	entries := make([]DoorEntry, rapid.IntRange(1, 3).Draw(t, "entries"))
+	for i := range entries {
+		entries[i] = DoorEntry{
+			ID: fmt.Sprintf("d%d", rapid.IntRange(1, 20).Draw(t, "scan")), RSVPID: existing(), People: rapid.IntRange(0, 3).Draw(t, "people"),
+			At: now.Add(time.Duration(rapid.IntRange(-120, 10).Draw(t, "clock")) * time.Minute), Undo: rapid.IntRange(0, 4).Draw(t, "undo") == 0,
+		}
+	}
+	return entries
 }
 
 // Whatever anybody does in whatever order: no version is oversold, the
@@ -183,13 +207,14 @@ func inOrder(t *rapid.T, w *world) {
 	waiting := map[string]contract.RSVP{}
 	var last contract.Counters
 	last.Capacity = ptr(1 << 30)
+	begins := start
 	for _, d := range w.log {
 		switch m := d.Payload.(type) {
 		case contract.EventMessage:
-			last = m.Counters
+			last, begins = m.Counters, m.Event.StartsAt
 		case contract.RSVPMessage:
 			if d.Type == contract.RSVPPromotedV1 || d.Type == contract.RSVPOfferedV1 {
-				if !d.ValidAt.Before(w.event.StartsAt) {
+				if !d.ValidAt.Before(begins) {
 					t.Fatalf("version %d: promoted after the start", d.Version)
 				}
 				me := waiting[m.RSVP.ID]

@@ -98,6 +98,10 @@ func (b *Book) record(r *Row, was contract.Change, n note, now time.Time) error 
 		return err
 	}
 	r.RSVP.UpdatedAt = now
+	if r.RSVP.Status == confirmed && was.Status != confirmed && was.Status != "" {
+		at := now // or each first answer would have its time on the heap
+		r.RSVP.SeatedAt = &at
+	}
 	b.count(was, -1)
 	b.count(contract.Change{Status: r.RSVP.Status, PartySize: r.RSVP.PartySize, CheckedIn: r.RSVP.CheckedIn}, +1)
 	if n.validAt.IsZero() {

@@ -14,8 +14,8 @@ const MaxOccurrences = 200
 // (DAILY, WEEKLY, MONTHLY or YEARLY, with COUNT or UNTIL) gives after its own
 // start, COUNT including it, at the same wall-clock time; those that lie in the
 // past are left out. A published source gives published events, at version 2.
-// births has one for each, or more; MaxOccurrences are enough. Call SetSeries
-// on the source as well.
+// births has one for each, or more; MaxOccurrences are enough. They are in the
+// series of the source: SetSeries comes first.
 func Repeat(source contract.Event, rule string, births []Birth, limits Limits, by Actor, now time.Time) ([]*Book, error) {
 	now = contract.Time(now)
 	if source.Status == contract.EventCancelled {
@@ -41,14 +41,10 @@ func Repeat(source contract.Event, rule string, births []Birth, limits Limits, b
 		if len(books) == len(births) {
 			return nil, errors.New("repeat: too few births")
 		}
-		birth := births[len(books)]
-		if e.SeriesID == "" {
-			e.SeriesID = birth.SeriesID
-		}
 		if err := check(&e, nil, nil, limits, now); err != nil {
 			return nil, err
 		}
-		b := born(e, birth, by, now)
+		b := born(e, births[len(books)], by, now)
 		if source.Status == contract.EventPublished {
 			if err := b.publish(by, now); err != nil {
 				return nil, err
@@ -60,4 +56,20 @@ func Repeat(source contract.Event, rule string, births []Birth, limits Limits, b
 		return nil, invalid("/rrule", "gives no date ahead")
 	}
 	return books, nil
+}
+
+// Missing leaves out of books the dates that a series has already: starts are
+// when its events begin. One that was cancelled stays cancelled.
+func Missing(books []*Book, starts []time.Time) []*Book {
+	has := make(map[int64]bool, len(starts))
+	for _, at := range starts {
+		has[at.UnixMicro()] = true
+	}
+	var missing []*Book
+	for _, b := range books {
+		if !has[b.Event.StartsAt.UnixMicro()] {
+			missing = append(missing, b)
+		}
+	}
+	return missing
 }

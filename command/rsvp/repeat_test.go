@@ -12,7 +12,7 @@ import (
 func births(n int) []Birth {
 	b := make([]Birth, n)
 	for i := range b {
-		b[i] = Birth{EventID: fmt.Sprintf("e%d", i+2), Suffix: fmt.Sprintf("x%d", i), SeriesID: "series"}
+		b[i] = Birth{EventID: fmt.Sprintf("e%d", i+2), Suffix: fmt.Sprintf("x%d", i)}
 	}
 	return b
 }
@@ -118,7 +118,7 @@ func TestRepeat(t *testing.T) {
 func TestASeries(t *testing.T) {
 	t.Parallel()
 	source := at(t, "Europe/Berlin", "2027-03-21 19:00", "2027-03-21 22:00")
-	source.ExternalID, source.Revision, source.Sequence = "mine", 7, 3
+	source.ExternalID, source.SeriesID, source.Revision, source.Sequence = "mine", "series", 7, 3
 	opens := source.StartsAt.AddDate(0, 0, -14)
 	source.RSVPOpensAt = &opens
 	now := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -140,6 +140,9 @@ func TestASeries(t *testing.T) {
 	books, err = Repeat(source, "FREQ=WEEKLY;COUNT=3", births(2), DefaultLimits(), member, now)
 	if err != nil || books[0].Event.Status != contract.EventDraft || books[0].Event.SeriesID != "old" || books[0].Version != 1 {
 		t.Fatalf("%v %+v", err, books)
+	}
+	if left := Missing(books, []time.Time{books[1].Event.StartsAt.In(time.Local), now}); len(left) != 1 || left[0] != books[0] {
+		t.Errorf("without its second date: %v", left)
 	}
 	// Dates that are over are left out.
 	books, err = Repeat(source, "FREQ=WEEKLY;COUNT=5", births(9), DefaultLimits(), member, source.StartsAt.AddDate(0, 0, 15))

@@ -23,15 +23,15 @@ func (c *SetCapacity) Decide(b *Book, by Actor, now time.Time) (Outcome, error) 
 		if err := b.editable(by, c.Revision); err != nil {
 			return nil, err
 		}
+		if sameNumber(b.Event.Capacity, c.Capacity) {
+			return nil, nil
+		}
 		if c.Capacity != nil {
 			check := &checker{}
 			check.between("/capacity", *c.Capacity, 1, c.Limits.MaxCapacity)
 			if len(check.fields) > 0 {
 				return nil, fault.ErrInvalid.About(check.fields...)
 			}
-		}
-		if sameNumber(b.Event.Capacity, c.Capacity) {
-			return nil, nil
 		}
 		b.revise()
 		b.edited(now)

@@ -163,7 +163,7 @@ func TestEveryStateAndEveryCommand(t *testing.T) {
 		{"one more", func(w *world) Command { return resize("x", w.rows["x"].RSVP.PartySize+1) }, guest, 0,
 			[]string{"=", "=", "=", "=", "=", "=", "x"}},
 		{"other consents", func(*world) Command {
-			return &ChangeRSVP{RSVPID: "x", Consents: &contract.Consents{Updates: true}}
+			return &ChangeRSVP{RSVPID: "x", Updates: ptr(true)}
 		}, guest, 0, same},
 		{"cancel", func(*world) Command { return &CancelRSVP{RSVPID: "x"} }, guest, 0,
 			[]string{cancelled, cancelled, cancelled, cancelled, cancelled, cancelled, "x"}},

@@ -25,6 +25,7 @@ type SubmitRSVP struct {
 	TimeZone   string
 	Consents   contract.Consents // At is set here
 	Reminders  bool
+	Checked    int64 // revision of the event that the answers were checked against; 0: none
 }
 
 // Needs of the command.
@@ -43,6 +44,9 @@ func (c *SubmitRSVP) Decide(b *Book, by Actor, now time.Time) (Outcome, error) {
 
 func (c *SubmitRSVP) apply(b *Book, by Actor, now time.Time) (*Row, error) {
 	if err := b.open(by, now); err != nil {
+		return nil, err
+	}
+	if err := b.asksStill(c.Checked); err != nil {
 		return nil, err
 	}
 	people := c.PartySize

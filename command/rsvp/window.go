@@ -10,12 +10,12 @@ import (
 // running tells whether RSVPs of the event may change at all.
 func (b *Book) running(by Actor, now time.Time) error {
 	switch {
+	case !b.Event.Announced() && !by.Member && !by.System:
+		return fault.ErrNotFound // guests may not know of a draft
 	case b.Event.Status == contract.EventCancelled:
 		return ErrEventCancelled
-	case b.Event.Status != contract.EventPublished && (by.Member || by.System):
-		return ErrNotPublished
 	case b.Event.Status != contract.EventPublished:
-		return fault.ErrNotFound // guests may not know of a draft
+		return ErrNotPublished
 	case !now.Before(b.Event.EndsAt):
 		return ErrEventEnded
 	}

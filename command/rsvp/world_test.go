@@ -60,6 +60,9 @@ func newWorld(t failer, capacity int, edit ...func(*contract.Event)) *world {
 	for _, e := range edit {
 		e(&w.event)
 	}
+	if w.event.Status != contract.EventDraft {
+		w.event.PublishedAt = ptr(w.now)
+	}
 	w.counters.Capacity = w.event.Capacity
 	return w
 }

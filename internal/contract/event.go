@@ -65,6 +65,12 @@ type Event struct {
 	PublishedAt    *time.Time `json:"published_at,omitempty"`
 }
 
+// Announced tells whether everybody may see the event: it is published, or was
+// before it was cancelled.
+func (e *Event) Announced() bool {
+	return e.Status == EventPublished || e.Status == EventCancelled && e.PublishedAt != nil
+}
+
 // Venue is where an event takes place. Lat and Lon are WGS 84 degrees, both or
 // neither. Country is ISO 3166-1 alpha-2.
 type Venue struct {

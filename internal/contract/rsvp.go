@@ -34,7 +34,7 @@ type RSVP struct {
 	Status           string     `json:"status"`
 	Response         string     `json:"response"`
 	PartySize        int        `json:"party_size"`
-	QueuedVersion    int64      `json:"queued_version,omitempty"`     // event version at which the party joined the waitlist
+	QueuedVersion    int64      `json:"queued_version,omitempty"`     // event version at which it joined the waitlist; kept with the seat it waited for
 	OfferExpiresAt   *time.Time `json:"offer_expires_at,omitempty"`   // kept when the offer lapsed
 	PendingExpiresAt *time.Time `json:"pending_expires_at,omitempty"` // kept when that time ran out
 	AddressConfirmed bool       `json:"address_confirmed"`
@@ -42,8 +42,10 @@ type RSVP struct {
 	WalkIn           bool       `json:"walk_in,omitempty"`
 	CheckedIn        int        `json:"checked_in"` // people
 	CheckedInAt      *time.Time `json:"checked_in_at,omitempty"`
-	Door             []Scan     `json:"door,omitempty"` // by time and id; CheckedIn follows from it
-	Epoch            int        `json:"epoch"`          // raising it revokes manage tokens and tickets
+	SeatedAt         *time.Time `json:"seated_at,omitempty"` // absent: from the first answer on
+	Grew             []Growth   `json:"grew,omitempty"`      // ascending
+	Door             []Scan     `json:"door,omitempty"`      // by time and id; CheckedIn follows from it
+	Epoch            int        `json:"epoch"`               // raising it revokes manage tokens and tickets
 	Locale           string     `json:"locale"`
 	TimeZone         string     `json:"time_zone,omitempty"`
 	Consents         Consents   `json:"consents"`
@@ -74,11 +76,19 @@ type Scan struct {
 	Conflict string    `json:"conflict,omitempty"`
 }
 
-// Consents are what a guest agreed to, and when.
+// Growth is a party of From people that became larger at a time.
+type Growth struct {
+	At   time.Time `json:"at"`
+	From int       `json:"from"`
+}
+
+// Consents are what a guest agreed to, and when: At the first answer, or when that one was changed since.
 type Consents struct {
-	Updates   bool      `json:"updates"`
-	Marketing bool      `json:"marketing"`
-	At        time.Time `json:"at"`
+	Updates     bool       `json:"updates"`
+	Marketing   bool       `json:"marketing"`
+	At          time.Time  `json:"at"`
+	UpdatesAt   *time.Time `json:"updates_at,omitempty"`
+	MarketingAt *time.Time `json:"marketing_at,omitempty"`
 }
 
 // Personal is the content of RSVP.Sealed. It exists in clear only in the

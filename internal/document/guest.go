@@ -27,6 +27,8 @@ type Guest struct {
 	WalkIn           bool                       `json:"walk_in"`
 	CheckedIn        int                        `json:"checked_in"`
 	CheckedInAt      *time.Time                 `json:"checked_in_at,omitempty"`
+	Conflicts        []contract.Scan            `json:"conflicts,omitempty"` // of the door's scans
+	Conflict         bool                       `json:"conflict"`            // there is one
 	Epoch            int                        `json:"epoch"`
 	Locale           string                     `json:"locale"`
 	TimeZone         string                     `json:"time_zone,omitempty"`
@@ -56,6 +58,11 @@ func NewGuest(version int64, r contract.RSVP, personal *contract.Personal, ident
 		CheckedIn: r.CheckedIn, CheckedInAt: r.CheckedInAt, Epoch: r.Epoch,
 		Locale: r.Locale, TimeZone: r.TimeZone, Consents: r.Consents, Reminders: r.Reminders, Rating: r.Rating,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	for _, s := range r.Door {
+		if s.Conflict != "" {
+			g.Conflicts, g.Conflict = append(g.Conflicts, s), true
+		}
 	}
 	if personal == nil {
 		g.Name, g.Erased = ErasedName, true

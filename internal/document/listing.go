@@ -50,6 +50,9 @@ type listingIndex struct {
 	Popularity   int       `json:"popularity"`
 }
 
+// NotAnnounced is the visibility of events that were never published, whatever they are to be: drafts, cancelled or not.
+const NotAnnounced = "none"
+
 // Point is a geo_point.
 type Point struct {
 	Lat float64 `json:"lat"`
@@ -99,6 +102,9 @@ func (ix *listingIndex) setEvent(e contract.Event) {
 	}
 	ix.Organization, ix.Slug, ix.Series = e.OrganizationID, e.Slug, e.SeriesID
 	ix.Status, ix.Visibility = e.Status, e.Visibility
+	if !e.Announced() {
+		ix.Visibility = NotAnnounced
+	}
 	ix.StartsAt, ix.EndsAt = e.StartsAt.UTC(), e.EndsAt.UTC()
 	ix.Category, ix.CategoryKey = e.Category, Key(e.Category)
 	ix.Tags = e.Tags

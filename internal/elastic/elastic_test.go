@@ -228,6 +228,39 @@ func TestEnsureIndexFromManyProcesses(t *testing.T) {
 	}
 }
 
+// An index that is kept to go back to takes what the live one takes: whoever is erased is erased in both.
+func TestAKeptIndexGetsNewFieldsToo(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	strict := spec
+	strict.Mappings = json.RawMessage(`{"dynamic": "strict", "properties": {"n": {"type": "integer"}}}`)
+	if err := c.EnsureIndex(t.Context(), "docs", strict); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := c.Behind(t.Context(), "docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := c.NewIndex(t.Context(), "docs", strict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for alias, index := range map[string]string{"docs-kept": kept[0], "docs": next} {
+		if _, err := c.SwapAlias(t.Context(), alias, index); err != nil {
+			t.Fatal(err)
+		}
+	}
+	strict.Mappings = json.RawMessage(`{"dynamic": "strict", "properties": {"n": {"type": "integer"}, "more": {"type": "boolean"}}}`)
+	if err := c.EnsureIndex(t.Context(), "docs", strict); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range bulk(t, c, elastic.Op{Index: "docs-kept", ID: "a", Version: 1, Doc: map[string]any{"n": 1, "more": true}}) {
+		if r.Status != elastic.OK {
+			t.Errorf("%d %s", r.HTTP, r.Reason)
+		}
+	}
+}
+
 func settings(t *testing.T, index string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, testkit.Engines(t).Elastic+"/"+index+"/_settings", nil)

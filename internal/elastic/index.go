@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -92,6 +93,19 @@ func (c *Client) EnsureIndex(ctx context.Context, alias string, spec IndexSpec) 
 	}
 	if err := c.do(ctx, "put mapping", esapi.IndicesPutMappingRequest{Index: []string{alias}, Body: bytes.NewReader(spec.Mappings)}, nil); err != nil {
 		return fmt.Errorf("mapping of %s does not fit the index that is there; rebuild it: %w", alias, err)
+	}
+	// Those that are kept to go back to, too: what is erased is written to them as well.
+	all, err := c.Physical(ctx, alias)
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		if slices.Contains(behind, name) {
+			continue
+		}
+		if err := c.do(ctx, "put mapping", esapi.IndicesPutMappingRequest{Index: []string{name}, Body: bytes.NewReader(spec.Mappings)}, nil); err != nil {
+			c.log.WarnContext(ctx, "an index that is kept has another mapping", "index", name, "error", err)
+		}
 	}
 	if len(behind) > 0 {
 		body := `{"index":{"refresh_interval":"` + spec.refresh() + `"}}`

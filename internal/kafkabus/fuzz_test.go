@@ -15,6 +15,10 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte(nil), MetaKey, []byte("forged"), []byte(nil), "g:-1:1")
 	f.Add([]byte("k"), HeaderDLQPartition, []byte("99999999999"), []byte("x"), "g:4294967296:1")
 	f.Add([]byte("k"), HeaderDLQTime, []byte("yesterday"), []byte("x"), ":::")
+	for _, id := range []string{"", "g", "g:0", ":0:1", "g:0:1:2", "g:0:", "g:+1:1", "g: 0:1", "g:0x1:1", "g:0:-1", "g:2147483647:9223372036854775807",
+		"g:2147483648:1", "g:0:9223372036854775808"} {
+		f.Add([]byte("k"), "ce_id", []byte("1"), []byte("{}"), id)
+	}
 	f.Fuzz(func(t *testing.T, key []byte, name string, value, payload []byte, letterID string) {
 		cm := &sarama.ConsumerMessage{
 			Topic: "t", Partition: 3, Offset: 7, Key: key, Value: payload,
@@ -36,7 +40,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		if group, partition, offset, err := ParseDeadLetterID(letterID); err == nil {
 			again, p, o, err := ParseDeadLetterID(fmt.Sprintf("%s:%d:%d", group, partition, offset))
-			if err != nil || again != group || p != partition || o != offset {
+			if err != nil || again != group || p != partition || o != offset || p < 0 || o < 0 || group == "" {
 				t.Errorf("%q is %s %d %d, and that is %s %d %d, %v", letterID, group, partition, offset, again, p, o, err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/mail"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
@@ -13,6 +14,20 @@ import (
 const MaxEmail = 254
 
 var errEmail = errors.New("not an e-mail address")
+
+// turnsASCII is for the letters of other scripts that the normal form makes into ASCII, like the Kelvin sign: mail goes to
+// the address as typed, which is another mailbox than the one it would be known by.
+func turnsASCII(r rune) bool {
+	if r < utf8.RuneSelf {
+		return false
+	}
+	for _, n := range strings.ToLower(norm.NFC.String(string(r))) {
+		if n < utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
+}
 
 // NormalizeEmail gives the form of an address by which it is known: NFC, lower
 // case, the domain as IDNA A-labels. Dots and plus tags stay: they are other
@@ -28,9 +43,11 @@ func NormalizeEmail(typed string) (string, error) {
 	if err != nil || parsed.Name != "" {
 		return "", errEmail
 	}
-	address := norm.NFC.String(parsed.Address)
-	at := strings.LastIndexByte(address, '@')
-	local, domain := address[:at], address[at+1:]
+	at := strings.LastIndexByte(parsed.Address, '@')
+	local, domain := norm.NFC.String(parsed.Address[:at]), norm.NFC.String(parsed.Address[at+1:])
+	if strings.ContainsFunc(parsed.Address[:at], turnsASCII) {
+		return "", errEmail
+	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil || !strings.Contains(ascii, ".") || len(local) > 64 {
 		return "", errEmail

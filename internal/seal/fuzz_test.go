@@ -26,7 +26,8 @@ func FuzzSealed(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, b := range [][]byte{nil, {1}, box, wrapped, box[:len(box)-1], []byte(secret), []byte("1:,2:"), []byte("0:AAAA"), []byte("256:AAAA")} {
+	for _, b := range [][]byte{nil, {1}, box, wrapped, box[:len(box)-1], []byte(secret), []byte("1:,2:"), []byte("0:AAAA"), []byte("256:AAAA"),
+		[]byte(" 255" + secret[1:] + " , " + secret + "\n"), []byte(secret + "," + secret), []byte(secret + ","), []byte(secret[:20])} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -45,8 +46,13 @@ func FuzzSealed(f *testing.F) {
 			}
 		}
 		if other, err := seal.ParseKeyring(string(b)); err == nil {
-			if _, err := other.Purpose(seal.PurposeWrap); err != nil {
-				t.Errorf("secrets %q were taken and are of no use: %v", b, err)
+			keys, err := other.Purpose(seal.PurposeWrap)
+			if err != nil || len(keys) != bytes.Count(b, []byte(":")) {
+				t.Errorf("secrets %q were taken and give %d keys, %v", b, len(keys), err)
+			}
+			again, err := other.Wrap(key, "owner")
+			if data, e := other.Unwrap(again, "owner"); err != nil || e != nil || !bytes.Equal(data, key) {
+				t.Errorf("secrets %q were taken and are of no use: %v, %v", b, err, e)
 			}
 		}
 	})

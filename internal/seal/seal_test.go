@@ -156,6 +156,7 @@ func TestWhatIsNoAddress(t *testing.T) {
 		"ada@example.org\r\nBcc: eve@example.org", "ada\x00@example.org", strings.Repeat("a", 65) + "@example.org",
 		"ada@" + strings.Repeat("a", 250) + ".org", "ada@exa mple.org", "ada@-example.org",
 		`"a b"@example.org`, `"ada"@example.org`, `"a@b"@example.org`, `"x\"y"@example.org`, `ada@example.org (Ada)`, "a b@example.org",
+		"m\u0130ke@example.org", "\u212aai@example.org", // known as mike and kai, to whom no mail would go
 	} {
 		if got, err := seal.NormalizeEmail(s); err == nil {
 			t.Errorf("%q was taken as %q", s, got)

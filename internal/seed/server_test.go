@@ -35,6 +35,7 @@ type fakeEvent struct {
 	id, status string
 	capacity   *int
 	guests     map[string]string // address to status
+	queue      []string          // addresses of those who wait, as they came
 	changes    int
 	posts      int
 }
@@ -146,6 +147,7 @@ func (s *server) onEvent(w http.ResponseWriter, r *http.Request, e *fakeEvent, v
 		status := "confirmed"
 		if e.capacity != nil && len(e.guests) >= *e.capacity {
 			status = "waitlisted"
+			e.queue = append(e.queue, text("email"))
 		}
 		e.guests[text("email")] = status
 		e.posts++

@@ -11,7 +11,11 @@ import (
 	"testing"
 )
 
-// TestEnvExampleListsEverySetting: whoever adds a setting writes a line about it, and whoever removes one removes the line.
+// examples stand in .env.example for engines of one's own, as it says there; unset, the local engines are meant.
+var examples = []string{"TURNOUT_POSTGRES_URL", "TURNOUT_KAFKA_BROKERS", "TURNOUT_ELASTIC_URL", "TURNOUT_REDIS_URL"}
+
+// TestEnvExampleListsEverySetting: whoever adds a setting writes a line about it, whoever removes one removes the line, and
+// whoever changes a default changes it there.
 func TestEnvExampleListsEverySetting(t *testing.T) {
 	t.Parallel()
 	root, err := Root()
@@ -22,10 +26,13 @@ func TestEnvExampleListsEverySetting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := matches(regexp.MustCompile(`(?m)^#?(TURNOUT_[A-Z0-9_]+)=`), string(example))
+	listed := map[string]string{} // setting -> value
+	for _, m := range regexp.MustCompile(`(?m)^#?(TURNOUT_[A-Z0-9_]+)=(.*)$`).FindAllStringSubmatch(string(example), -1) {
+		listed[m[1]] = strings.TrimSpace(m[2])
+	}
 
-	tag := regexp.MustCompile(`env:"(TURNOUT_[A-Z0-9_]+)`)
-	name := regexp.MustCompile(`(TURNOUT_[A-Z0-9_]+)`)
+	tag := regexp.MustCompile(`env:"(TURNOUT_[A-Z0-9_]+)[^"]*"(?: envDefault:"([^"]*)")?`)
+	name := regexp.MustCompile(`TURNOUT_[A-Z0-9_]+`)
 	read := map[string]string{}  // setting -> file that reads it
 	named := map[string]string{} // any mention in code or scripts
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -43,10 +50,13 @@ func TestEnvExampleListsEverySetting(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for setting := range matches(tag, string(source)) {
-			read[setting] = path
+		for _, m := range tag.FindAllStringSubmatch(string(source), -1) {
+			read[m[1]] = path
+			if value, ok := listed[m[1]]; ok && value != m[2] && !slices.Contains(examples, m[1]) {
+				t.Errorf("%s is %q by default (%s), .env.example says %q", m[1], m[2], strings.TrimPrefix(path, root+"/"), value)
+			}
 		}
-		for setting := range matches(name, string(source)) {
+		for _, setting := range name.FindAllString(string(source), -1) {
 			named[setting] = path
 		}
 		return nil
@@ -55,7 +65,7 @@ func TestEnvExampleListsEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, setting := range slices.Sorted(maps.Keys(read)) {
-		if !listed[setting] {
+		if _, ok := listed[setting]; !ok {
 			t.Errorf("%s (%s) is missing in .env.example", setting, strings.TrimPrefix(read[setting], root+"/"))
 		}
 	}
@@ -66,12 +76,4 @@ func TestEnvExampleListsEverySetting(t *testing.T) {
 			t.Errorf("%s of .env.example is read nowhere", setting)
 		}
 	}
-}
-
-func matches(re *regexp.Regexp, text string) map[string]bool {
-	found := map[string]bool{}
-	for _, m := range re.FindAllStringSubmatch(text, -1) {
-		found[m[1]] = true
-	}
-	return found
 }

@@ -40,10 +40,17 @@ type Verifier struct {
 	fetch  Keys
 	parser *jwt.Parser
 
-	mu      sync.Mutex // held while fetching: one fetch serves all who wait
+	mu      sync.Mutex
 	keys    map[string]*rsa.PublicKey
 	fetched time.Time
 	tried   time.Time
+	running *fetching // nil: nobody fetches
+}
+
+// fetching is one fetch for all who wait.
+type fetching struct {
+	done chan struct{}
+	err  error // set before done is closed
 }
 
 // NewVerifier takes its keys from the JWK set at jwksURL
@@ -107,31 +114,61 @@ func (v *Verifier) Verify(ctx context.Context, bearer string) (sub string, err e
 	return claims.Subject, nil
 }
 
+// key waits for a fetch only if it is the one to make it, or has no key: a role
+// that hangs must not hold up who can be verified.
 func (v *Verifier) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	key, known := v.keys[kid]
-	stale := time.Since(v.fetched) > keysFresh
-	if known && !stale {
+	running := v.running
+	due := (!known || time.Since(v.fetched) > keysFresh) && (v.keys == nil || time.Since(v.tried) > unknownKeyPause)
+	mine := due && running == nil
+	if mine {
+		running = &fetching{done: make(chan struct{})}
+		v.running, v.tried = running, time.Now()
+	}
+	v.mu.Unlock()
+	switch {
+	case mine:
+		v.run(context.WithoutCancel(ctx), running) // others wait for it too
+	case known:
 		return key, nil
-	}
-	if time.Since(v.tried) > unknownKeyPause || v.keys == nil {
-		v.tried = time.Now()
-		keys, err := v.fetch(ctx)
-		switch {
-		case err == nil:
-			v.keys, v.fetched = keys, time.Now()
-		case !known:
-			return nil, fmt.Errorf("%w: %w", ErrKeysAway, err)
-			// A known key goes on verifying while its source is away: signing
-			// in would else fail everywhere because one role restarts.
-		}
-		if err == nil {
-			key, known = v.keys[kid]
+	case running == nil:
+		return nil, ErrToken
+	default:
+		select {
+		case <-running.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrKeysAway, ctx.Err())
 		}
 	}
+	if running.err != nil && !known {
+		return nil, fmt.Errorf("%w: %w", ErrKeysAway, running.err)
+	}
+	if running.err == nil {
+		v.mu.Lock()
+		key, known = v.keys[kid]
+		v.mu.Unlock()
+	}
+	// A known key goes on verifying while its source is away: signing in would
+	// else fail everywhere because one role restarts.
 	if !known {
 		return nil, ErrToken
 	}
 	return key, nil
+}
+
+func (v *Verifier) run(ctx context.Context, f *fetching) {
+	f.err = errors.New("the fetch panicked")
+	defer func() {
+		v.mu.Lock()
+		v.running = nil
+		v.mu.Unlock()
+		close(f.done)
+	}()
+	keys, err := v.fetch(ctx)
+	if f.err = err; err == nil {
+		v.mu.Lock()
+		v.keys, v.fetched = keys, time.Now()
+		v.mu.Unlock()
+	}
 }

@@ -60,9 +60,10 @@ func findID(places ...string) string {
 	return ""
 }
 
-// byStatus: 5.x.x is for good, but for 5.2.2 (mailbox full), which is not.
+// byStatus: 5.x.x is for good, but for 5.2.2 (mailbox full) and 5.6.7 (a server
+// on the way lacks SMTPUTF8, RFC 6531), which are not.
 func byStatus(code string) Kind {
-	if strings.HasPrefix(code, "5.") && code != "5.2.2" {
+	if strings.HasPrefix(code, "5.") && code != "5.2.2" && code != "5.6.7" {
 		return Hard
 	}
 	return Soft

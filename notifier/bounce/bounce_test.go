@@ -46,6 +46,7 @@ func TestDeliveryStatusNotifications(t *testing.T) {
 		{"found by the header", "bounces@turnout.example", "failed", "5.1.1", "X-Turnout-Notification: " + ours, Report{ours, Hard, "5.1.1"}},
 		{"found by the message id", "bounces@turnout.example", "failed", "5.7.1", "Message-ID: <" + ours + "@turnout.example>", Report{ours, Hard, "5.7.1"}},
 		{"a full mailbox is not for good", "bounces+" + ours + "@turnout.example", "failed", "5.2.2", "Subject: x", Report{ours, Soft, "5.2.2"}},
+		{"nor what a server does not speak", "bounces+" + ours + "@turnout.example", "failed", "5.6.7", "Subject: x", Report{ours, Soft, "5.6.7"}},
 		{"delayed", "bounces+" + ours + "@turnout.example", "delayed", "4.4.1", "Subject: x", Report{ours, Soft, "4.4.1"}},
 		{"delivered", "bounces+" + ours + "@turnout.example", "delivered", "2.0.0", "Subject: x", Report{ours, Delivered, "2.0.0"}},
 		{"about a stranger", "bounces@turnout.example", "failed", "5.1.1", "Subject: x", Report{"", Hard, "5.1.1"}},

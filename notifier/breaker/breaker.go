@@ -32,11 +32,26 @@ func (b *Breaker) Open(now time.Time) bool {
 func (b *Breaker) Failed(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now.Before(b.until) {
-		return
+	if !now.Before(b.until) {
+		b.open(now)
 	}
+}
+
+func (b *Breaker) open(now time.Time) {
 	b.pause = min(max(2*b.pause, first), Max)
 	b.until = now.Add(b.pause)
+}
+
+// Probe is Open for a side that is in doubt: who finds it closed opens it for
+// the others, and is the one to try.
+func (b *Breaker) Probe(now time.Time) (try bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Before(b.until) {
+		return false
+	}
+	b.open(now)
+	return true
 }
 
 // Worked closes it.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -109,6 +110,11 @@ func filterOf(c *gin.Context) (pgstore.Filter, error) {
 		var ok bool
 		if f.BeforePlanned, f.BeforeID, ok = decodeCursor(text); !ok {
 			bad = append(bad, fault.Field{Pointer: "cursor", Detail: "is not one of ours"})
+		}
+	}
+	for name, v := range map[string]string{"kind": f.Kind, "state": f.State} {
+		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) { // Postgres takes neither
+			bad = append(bad, fault.Field{Pointer: name, Detail: "not UTF-8 text"})
 		}
 	}
 	for name := range c.Request.URL.Query() {

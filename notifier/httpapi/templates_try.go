@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -26,6 +27,9 @@ var (
 
 // testMails is how many one member gets within an hour.
 const testMails = 20
+
+// testMailWithin bounds how long a member waits for the mail server.
+const testMailWithin = 30 * time.Second
 
 // proposal is what a preview or a test is asked for: with no words those that are
 // saved, or built in.
@@ -202,7 +206,9 @@ func (a *API) testTemplate(c *gin.Context) {
 		s.Name = to.Name
 	}
 	d.Notice.Detail.Test = true
-	if err := a.Test(c.Request.Context(), d, contract.Personal{Name: s.Name, Email: to.Email}, now); err != nil {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), testMailWithin)
+	defer cancel()
+	if err := a.Test(ctx, d, contract.Personal{Name: s.Name, Email: to.Email}, now); err != nil {
 		httpserver.Problem(c, errTestMail.Because(err).After(time.Minute))
 		return
 	}

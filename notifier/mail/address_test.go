@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	netmail "net/mail"
+	"strings"
 	"testing"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -48,6 +49,53 @@ func TestNoMailToAnAddressInQuotes(t *testing.T) {
 		var impossible *notice.Impossible
 		if !errors.As(err, &impossible) || impossible.Reason != NoAddress {
 			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
+// A domain in letters of its own goes as A-labels, which every server knows; letters before the @ take one with SMTPUTF8,
+// and nobody else is told of that extension.
+func TestInternationalAddresses(t *testing.T) {
+	t.Parallel()
+	const plain, utf8 = "250-here\r\n250 PIPELINING", "250-here\r\n250-SMTPUTF8\r\n250 PIPELINING"
+	for _, c := range []struct{ email, ehlo, to, refused string }{
+		{"anna@müller.example", plain, "anna@xn--mller-kva.example", ""},
+		{"anna@müller.example", utf8, "anna@xn--mller-kva.example", ""},
+		{"Ada@Example.ORG", plain, "Ada@Example.ORG", ""},
+		{"änna@müller.example", utf8, "änna@xn--mller-kva.example", ""},
+		{"änna@müller.example", plain, "", noInternational},
+	} {
+		took := make(chan string, 100)
+		s := script(t, true, map[string][]string{"EHLO": {c.ehlo}}, took)
+		channel := testChannel(t, Config{SMTPAddr: s.Name()})
+		d := goldenDelivery(notice.Confirmation, "en")
+		err := channel.Deliver(t.Context(), d, contract.Personal{Name: "Anna", Email: c.email}, goldenNow)
+		var refusal *notice.Refusal
+		if errors.As(err, &refusal); err != nil && (refusal == nil || !refusal.Permanent || refusal.Words != c.refused) || err == nil && c.refused != "" {
+			t.Fatalf("%s: %v", c.email, err)
+		}
+		lines := said(took)
+		if c.refused != "" {
+			if lines != "" {
+				t.Errorf("%s: said %q", c.email, lines)
+			}
+			continue
+		}
+		envelope := "MAIL FROM:<mail@turnout.example>"
+		if !ascii(c.to) {
+			envelope += " SMTPUTF8"
+		}
+		envelope += " | RCPT TO:<" + c.to + "> | DATA | message "
+		header, found := strings.CutPrefix(lines, envelope)
+		if !found {
+			t.Fatalf("%s: said %q", c.email, lines[:min(len(lines), 200)])
+		}
+		m, err := netmail.ReadMessage(strings.NewReader(header))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if to, err := m.Header.AddressList("To"); err != nil || to[0].Address != c.to {
+			t.Errorf("%s: To is %v, %v", c.email, to, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/textproto"
 	"strings"
@@ -21,8 +22,8 @@ const (
 )
 
 // converse sends commands in one go to a server that takes them so (PIPELINING, RFC 2920), and the message in one write.
-// go-mail asks and waits for each, and looks at the message byte by byte: a tenth of the notifier's CPU for a reminder.
-func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
+// go-mail asks and waits for each, and looks at the message byte by byte.
+func (s *Server) converse(ctx context.Context, c *smtp.Client, l *Letter) (stage int, err error) {
 	if err := c.UpdateDeadline(s.timeout); err != nil {
 		return stageMail, err
 	}
@@ -32,7 +33,14 @@ func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
 	if err := send(c, l.Raw); err != nil {
 		return stageData, err
 	}
+	// The server may look into the message before it answers, and has it whatever becomes of us.
+	if err := c.UpdateDeadline(s.reply); err != nil {
+		return stageDone, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.UpdateDeadline(0) })
 	_, _, err = c.Text.ReadResponse(250)
+	stop()
+	_ = c.UpdateDeadline(s.timeout) // of what a connection says when it is closed
 	return stageDone, err
 }
 
@@ -40,10 +48,11 @@ func (s *Server) converse(c *smtp.Client, l *Letter) (stage int, err error) {
 // it gets an empty one, which goes to nobody (RFC 2920, 3.1).
 func ask(c *smtp.Client, l *Letter) (stage int, err error) {
 	from := "MAIL FROM:<" + l.From + ">"
-	for _, extension := range [...][2]string{{"8BITMIME", " BODY=8BITMIME"}, {"SMTPUTF8", " SMTPUTF8"}} {
-		if offered, _ := c.Extension(extension[0]); offered {
-			from += extension[1]
-		}
+	if offered, _ := c.Extension("8BITMIME"); offered {
+		from += " BODY=8BITMIME"
+	}
+	if l.international() {
+		from += " SMTPUTF8" // not unasked: a server further on that lacks it would send the mail back
 	}
 	together, _ := c.Extension("PIPELINING")
 	commands := [...]string{stageMail: from, stageRcpt: "RCPT TO:<" + l.To + ">", stageAsk: "DATA"}

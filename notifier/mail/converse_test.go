@@ -3,6 +3,7 @@ package mail
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,8 @@ import (
 	"github.com/turnout-events/turnout/notifier/notice"
 )
 
-// script is a server that answers each command with what stands there for its first word, once per line.
+// script is a server that answers each command with what stands there for its first word, once per line; "." is the end
+// of a message.
 func script(t *testing.T, pipelining bool, answers map[string][]string, took chan<- string) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +60,13 @@ func script(t *testing.T, pipelining bool, answers map[string][]string, took cha
 					return
 				}
 				took <- "message " + string(raw)
-				say("250 taken")
+				answer = "250 taken"
+				if a := answers["."]; len(a) > 0 {
+					answer, answers["."] = a[0], a[1:]
+				}
+				if say(answer); strings.HasPrefix(answer, "421") {
+					return
+				}
 			}
 		}
 	}
@@ -111,6 +119,8 @@ func TestAServerIsAskedTogetherAndOneByOne(t *testing.T) {
 			{"sender refused", map[string][]string{"MAIL": {"550 5.1.8 no"}, "RCPT": {"503 first MAIL"}, "DATA": {"503 first RCPT"}}, "smtp 550 5.1.8"},
 			{"recipient refused", map[string][]string{"RCPT": {"550 5.1.1 nobody"}, "DATA": {"554 no recipients"}}, "smtp 550 5.1.1"},
 			{"recipient refused, and yet the data wanted", map[string][]string{"RCPT": {"451 later"}}, "smtp 451"},
+			{"message refused", map[string][]string{".": {"554 5.7.1 spam"}}, "smtp 554 5.7.1"},
+			{"message not taken, for the server goes", map[string][]string{".": {"421 4.3.2 bye"}}, "smtp 421 4.3.2"},
 			{"data refused", map[string][]string{"DATA": {"452 4.3.1 full"}}, "smtp 452 4.3.1"},
 		} {
 			t.Run(fmt.Sprintf("%s, pipelining %t", c.name, pipelining), func(t *testing.T) {
@@ -128,7 +138,7 @@ func TestAServerIsAskedTogetherAndOneByOne(t *testing.T) {
 				if errors.As(err, &refusal) != (c.refused != "") || refusal == nil && err != nil || refusal != nil && refusal.Words != c.refused {
 					t.Fatalf("%v", err)
 				}
-				if first := said(took); strings.Contains(first, "Subject") != (c.refused == "") {
+				if first := said(took); strings.Contains(first, "Subject") != (c.refused == "" || c.answers["."] != nil) {
 					t.Errorf("said %q", first)
 				}
 				if err := s.Send(t.Context(), letter()); err != nil {
@@ -194,4 +204,35 @@ func TestAMessageIsOnTheWireAsDATAWantsIt(t *testing.T) {
 			t.Fatalf("%q, expected %q", got.String(), want.String())
 		}
 	})
+}
+
+// A server that looks into a message for longer than all the rest may take is waited for: who hangs up sends it again.
+func TestTheAnswerToAMessageIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	const timeout = 200 * time.Millisecond
+	for _, stopped := range []bool{false, true} {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		returned := make(chan struct{})
+		server := newSink(t, "127.0.0.1:0")
+		server.data = func() error {
+			if stopped {
+				stop()
+				<-returned
+			} else {
+				<-time.After(2 * timeout)
+			}
+			return nil
+		}
+		s, err := NewServer(ServerConfig{Addr: server.addr, Timeout: timeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		err = s.Send(ctx, &Letter{From: "a@turnout.example", To: "b@example.org", Raw: []byte("x\r\n")})
+		if errors.Is(err, notice.ErrInDoubt) != stopped || err != nil && !stopped {
+			t.Errorf("stopped %t: %v", stopped, err)
+		}
+		close(returned)
+	}
 }

@@ -43,13 +43,14 @@ func NewWriter(cfg Config, publicURL string, ring *seal.Keyring, links *Links) (
 	if err != nil {
 		return nil, fmt.Errorf("mail: TURNOUT_MAIL_FROM %q is not an address", cfg.From)
 	}
+	from.Address = onWireAddress(from.Address)
 	w := &Writer{base: strings.TrimSuffix(publicURL, "/"), from: from, domain: domainOf(from.Address), links: links}
 	if cfg.Bounces != "" {
 		bounces, err := netmail.ParseAddress(cfg.Bounces)
 		if err != nil {
 			return nil, fmt.Errorf("mail: TURNOUT_MAIL_BOUNCES %q is not an address", cfg.Bounces)
 		}
-		if w.bounces = bounces.Address; strings.LastIndexByte(w.bounces, '@') > maxBounceName {
+		if w.bounces = onWireAddress(bounces.Address); strings.LastIndexByte(w.bounces, '@') > maxBounceName {
 			return nil, fmt.Errorf("mail: TURNOUT_MAIL_BOUNCES %q has more than %d characters before its @: no room to name a notification",
 				cfg.Bounces, maxBounceName)
 		}
@@ -206,6 +207,7 @@ func (w *Writer) address(m *gomail.Msg, d *notice.Delivery, p contract.Personal)
 	if err != nil || strings.ContainsAny(p.Email, "\"\\()") { // in quotes, from before such were refused
 		return &notice.Impossible{Reason: NoAddress} // the error names the address, which must not be logged
 	}
+	to.Address = onWireAddress(to.Address)
 	to.Name = strings.Join(strings.Fields(p.Name), " ")
 	m.ToMailAddress(to)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -54,6 +55,7 @@ type Channel struct {
 type route struct {
 	server  *Server
 	breaker breaker.Breaker
+	silent  atomic.Int32 // mails that it keeps waiting for an answer
 }
 
 // NewChannel checks the settings; it connects to nothing.
@@ -85,7 +87,7 @@ func (c *Channel) MessageID(noticeID string) string { return c.writer.MessageID(
 
 // Deliver writes the mail and hands it to a server.
 func (c *Channel) Deliver(ctx context.Context, d *notice.Delivery, p contract.Personal, now time.Time) error {
-	if wait := c.limit.take(domainOf(p.Email), now); wait > 0 {
+	if wait := c.limit.take(domainOf(onWireAddress(p.Email)), now); wait > 0 {
 		return &notice.Later{After: wait}
 	}
 	l, err := c.writer.Letter(d, p, now)
@@ -100,22 +102,47 @@ func (c *Channel) Deliver(ctx context.Context, d *notice.Delivery, p contract.Pe
 // nothing was handed over: in doubt a second server would double the mail.
 func (c *Channel) send(ctx context.Context, l *Letter, now time.Time) error {
 	err := fmt.Errorf("%w: every server failed a moment ago", notice.ErrUnreachable)
+	began := time.Now()
 	for _, r := range c.routes {
-		if r.breaker.Open(now) {
+		if !r.may(now) {
 			continue
 		}
-		err = r.server.Send(ctx, l)
+		err = r.send(ctx, l, now)
 		switch {
 		case errors.Is(err, notice.ErrUnreachable):
 			r.breaker.Failed(now)
 			c.log.WarnContext(ctx, "smtp server unreachable", "server", r.server.Name(), "error", err)
 			continue
 		case errors.Is(err, notice.ErrInDoubt):
-			r.breaker.Failed(now)
+			r.breaker.Failed(now.Add(time.Since(began)))
 		default:
 			r.breaker.Worked()
 		}
 		return err
+	}
+	return err
+}
+
+// may tells whether a server is to be tried. One that keeps a mail waiting for
+// its answer gets no more until it has answered, but for one now and then.
+func (r *route) may(now time.Time) bool {
+	if r.silent.Load() > 0 {
+		return r.breaker.Probe(now)
+	}
+	return !r.breaker.Open(now)
+}
+
+func (r *route) send(ctx context.Context, l *Letter, now time.Time) error {
+	counted := make(chan struct{})
+	timer := time.AfterFunc(r.server.timeout, func() {
+		r.silent.Add(1)
+		r.breaker.Failed(now.Add(r.server.timeout))
+		close(counted)
+	})
+	err := r.server.Send(ctx, l)
+	if !timer.Stop() {
+		<-counted
+		r.silent.Add(-1)
 	}
 	return err
 }

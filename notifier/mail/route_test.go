@@ -101,6 +101,44 @@ func (c *Channel) deliverAt(t *testing.T, domain string, now time.Time) error {
 	return c.Deliver(t.Context(), goldenDelivery(notice.Maybe, "en"), contract.Personal{Name: "Zoë", Email: "zoe@" + domain}, now)
 }
 
+// A server that takes a mail and says nothing gets no more until it answers; the backup does.
+func TestTheBackupServesWhileTheFirstIsSilent(t *testing.T) {
+	t.Parallel()
+	first, backup := newSink(t, "127.0.0.1:0"), newSink(t, "127.0.0.1:0")
+	answer := make(chan struct{})
+	first.data = func() error { <-answer; return nil }
+	c := testChannel(t, Config{SMTPAddr: first.addr, BackupAddr: backup.addr, BackupTLS: TLSNone})
+	c.routes[0].server.timeout = 100 * time.Millisecond
+	now := goldenNow
+	sent := make(chan error, 1)
+	go func() {
+		sent <- c.Deliver(t.Context(), goldenDelivery(notice.Maybe, "en"), contract.Personal{Name: "Zoë", Email: "zoe@example.org"}, now)
+	}()
+	for later := now.Add(200 * time.Millisecond); !c.routes[0].breaker.Open(later); {
+		select {
+		case err := <-sent:
+			t.Fatalf("it is told to be there: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if err := c.deliverAt(t, "example.org", now.Add(200*time.Millisecond)); err != nil || backup.count() != 1 {
+		t.Errorf("by the backup: %v, %d", err, backup.count())
+	}
+	// However long it is silent: one mail now and then finds out, the others go by the backup.
+	for wait := time.Minute; wait < 5*time.Minute; wait += time.Minute {
+		if r := c.routes[0]; !r.may(now.Add(wait)) || r.may(now.Add(wait)) || r.may(now.Add(wait+time.Second/4)) {
+			t.Fatalf("after %s not one mail alone is tried", wait)
+		}
+	}
+	close(answer)
+	if err := <-sent; err != nil || first.count() != 1 {
+		t.Errorf("the first after its answer: %v, %d", err, first.count())
+	}
+	if c.routes[0].breaker.Open(now.Add(300 * time.Millisecond)) {
+		t.Error("it has answered and gets no mail")
+	}
+}
+
 func TestTheBackupServesWhileTheFirstIsAway(t *testing.T) {
 	t.Parallel()
 	first, backup := newSink(t, "127.0.0.1:0"), newSink(t, "127.0.0.1:0")

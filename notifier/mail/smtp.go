@@ -33,8 +33,11 @@ type ServerConfig struct {
 	User, Password string
 	// TLS is none, starttls or tls.
 	TLS string
-	// Timeout bounds a dial and a message; 0 means 15 s.
+	// Timeout bounds a dial and a message up to its end; 0 means 15 s.
 	Timeout time.Duration
+	// Reply bounds the wait for what the server says of a whole message; 0 means
+	// 10 min (RFC 5321, 4.5.3.2.6): who hangs up earlier sends it again.
+	Reply time.Duration
 }
 
 // Server keeps connections to one SMTP server open between messages. Safe for
@@ -43,6 +46,7 @@ type Server struct {
 	client  *gomail.Client
 	name    string
 	timeout time.Duration
+	reply   time.Duration
 
 	mu   sync.Mutex
 	idle []*conn
@@ -75,6 +79,10 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if timeout == 0 {
 		timeout = 15 * time.Second
 	}
+	reply := cfg.Reply
+	if reply == 0 {
+		reply = 10 * time.Minute
+	}
 	options := []gomail.Option{gomail.WithPort(port), gomail.WithTimeout(timeout)}
 	switch cfg.TLS {
 	case TLSNone, "":
@@ -94,7 +102,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("smtp: %w", err)
 	}
-	return &Server{client: client, name: cfg.Addr, timeout: timeout}, nil
+	return &Server{client: client, name: cfg.Addr, timeout: timeout, reply: reply}, nil
 }
 
 // Name is for logs and metrics.
@@ -119,20 +127,25 @@ func (l *Letter) Release() {
 
 // Send hands the letter over. Nil means that the server has taken it (250
 // after the data). Otherwise it is a *notice.Refusal, notice.ErrUnreachable or
-// notice.ErrInDoubt.
+// notice.ErrInDoubt. When ctx ends it waits for an answer no longer.
 func (s *Server) Send(ctx context.Context, l *Letter) error {
 	for {
 		c, fresh, err := s.take(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %w", notice.ErrUnreachable, err)
 		}
-		stage, err := s.converse(c.c, l)
+		if offered, _ := c.c.Extension("SMTPUTF8"); !offered && l.international() {
+			s.put(c)
+			return &notice.Refusal{Permanent: true, Words: noInternational}
+		}
+		stage, err := s.converse(ctx, c.c, l)
 		if err == nil {
 			s.put(c)
 			return nil
 		}
-		if refused := refusal(err); refused != nil {
-			if stage < stageDone && c.c.Reset() != nil {
+		refused, bye := refusal(err)
+		if refused != nil && (!bye || stage == stageDone) {
+			if bye || stage < stageDone && c.c.Reset() != nil {
 				_ = c.c.Close()
 			} else {
 				s.put(c)
@@ -152,18 +165,19 @@ func (s *Server) Send(ctx context.Context, l *Letter) error {
 }
 
 // refusal keeps the codes of a reply; its text stays out, because servers put
-// the address into it. Nil: it was not a reply, or the server's good-bye (421),
-// which is no opinion on the letter.
-func refusal(err error) *notice.Refusal {
+// the address into it. Nil: it was not a reply. The server's good-bye (421) is
+// no opinion on the letter, but after the data it says that it was not taken
+// (4yz, RFC 5321, 4.2.1).
+func refusal(err error) (refused *notice.Refusal, bye bool) {
 	var reply *textproto.Error
-	if !errors.As(err, &reply) || reply.Code < 400 || reply.Code == 421 {
-		return nil
+	if !errors.As(err, &reply) || reply.Code < 400 {
+		return nil, false
 	}
 	words := "smtp " + strconv.Itoa(reply.Code)
 	if code := enhancedCode.FindString(reply.Msg); code != "" {
 		words += " " + code
 	}
-	return &notice.Refusal{Permanent: reply.Code >= 500, Words: words}
+	return &notice.Refusal{Permanent: reply.Code >= 500, Words: words}, reply.Code == 421
 }
 
 // enhancedCode is what RFC 2034 puts before the text of a reply.

@@ -225,9 +225,6 @@ func ID(rsvpID string, kind Kind, channel, occurrence string) string {
 	return uuid.UUID(sum[:16]).String()
 }
 
-// MaxMissing bounds how many versions are remembered as passed over.
-const MaxMissing = 100
-
 // Event is what is kept of an event.
 type Event struct {
 	ID             string
@@ -243,7 +240,6 @@ type Event struct {
 	Fillings       int       // how often members were told that it is full
 	OpenSince      time.Time // when it was full last
 	DigestAt       time.Time // of the last digest planned for its sake
-	Missing        []int64   // versions that never came, at most MaxMissing
 	Known          bool      // false until a message about the event itself came
 	Body           contract.Event
 }

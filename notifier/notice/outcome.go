@@ -14,7 +14,8 @@ import (
 var ErrUnreachable = errors.New("unreachable")
 
 // ErrInDoubt means that the connection was lost while the other side may have
-// taken it: sending again may double, not sending may lose. It is sent again.
+// taken it: sending again may double, not sending may lose. It is sent again, twice at
+// most.
 var ErrInDoubt = errors.New("connection lost before the answer")
 
 // Refusal is an answer that says no.

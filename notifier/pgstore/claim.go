@@ -47,16 +47,30 @@ func (s *Store) Claim(ctx context.Context, channel, by string, now time.Time, le
 	return claimed, nil
 }
 
+// Prolong lets the leases of what by has claimed end a whole one from now, of
+// those that have less than half of it left. What is locked is being recorded.
+func (s *Store) Prolong(ctx context.Context, ids []string, by string, now time.Time, lease time.Duration) error {
+	_, err := s.pool.Exec(ctx, `
+		WITH mine AS (
+			SELECT id FROM notifier.notification
+			WHERE id = ANY($1::uuid[]) AND claimed_by = $2 AND state || '' = 'claimed' AND lease_until < $3 FOR UPDATE SKIP LOCKED)
+		UPDATE notifier.notification n SET lease_until = $4 FROM mine WHERE n.id = mine.id`, ids, by, now.Add(lease/2), now.Add(lease))
+	if err != nil {
+		return fmt.Errorf("prolong leases: %w", err)
+	}
+	return nil
+}
+
 // Reclaim puts back what was claimed under a lease that is over: its holder
-// died or hangs. It returns how many.
-func (s *Store) Reclaim(ctx context.Context, now time.Time) (int64, error) {
+// died or hangs. What is among held stays as it is. It returns how many.
+func (s *Store) Reclaim(ctx context.Context, now time.Time, held []string) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `
 		WITH lost AS (
-			SELECT id FROM notifier.notification WHERE state = 'claimed' AND lease_until < $1
+			SELECT id FROM notifier.notification WHERE state = 'claimed' AND lease_until < $1 AND id <> ALL(coalesce($2::uuid[], '{}'))
 			ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)
 		UPDATE notifier.notification n
 		SET state = CASE WHEN attempts > 0 THEN 'failed' ELSE 'planned' END, outcome = 'lease of ' || claimed_by || ' ended'
-		FROM lost WHERE n.id = lost.id`, now)
+		FROM lost WHERE n.id = lost.id`, now, held)
 	if err != nil {
 		return 0, fmt.Errorf("take back lost leases: %w", err)
 	}
@@ -72,7 +86,7 @@ type Result struct {
 	NextAt   time.Time // of the next try; zero keeps it
 	Hold     bool      // nobody claims it until it is released
 	Tried    bool      // counts as an attempt
-	Refused  bool      // the refusal was permanent
+	Refused  bool      // for good, or nobody knows: counts as a refusal
 	Finished time.Time // zero while not final
 }
 

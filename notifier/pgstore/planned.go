@@ -76,6 +76,19 @@ func (t *Tx) Void(ctx context.Context, eventID string, rsvpIDs []string, kinds [
 	return nil
 }
 
+// Restore has the notices of an event due now that are void for the reason. It
+// returns how many.
+func (t *Tx) Restore(ctx context.Context, eventID, reason string, usefulUntil, now time.Time) (int64, error) {
+	tag, err := t.tx.Exec(ctx, `
+		UPDATE notifier.notification SET state = 'planned', outcome = '', finished_at = NULL, due_at = $4, next_at = $4,
+			useful_until = coalesce(useful_until, $3)
+		WHERE event_id = $1 AND state = 'void' AND outcome = $2`, eventID, reason, usefulUntil, now)
+	if err != nil {
+		return 0, fmt.Errorf("restore notices of event %s (%s): %w", eventID, reason, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
 // guestsAtOnce bounds a statement about all guests of an event: each must end
 // within the pool's limit, whatever the event's size.
 const guestsAtOnce = 5000

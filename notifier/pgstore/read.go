@@ -142,12 +142,13 @@ func (s *Store) Dead(ctx context.Context, limit int) ([]notice.Notice, error) {
 }
 
 // Revive has dead notices tried again from the start: one, or all of them when
-// the id is empty. It returns how many.
+// the id is empty. What is of no use any more stays dead: a reminder of an event
+// that has begun, an offer that has lapsed. It returns how many are tried.
 func (s *Store) Revive(ctx context.Context, noticeID string, now time.Time) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE notifier.notification SET state = 'planned', attempts = 0, refusals = 0, next_at = $2, due_at = $2, finished_at = NULL,
-			useful_until = NULL, outcome = 'sent again by an operator; before: ' || outcome
-		WHERE state = 'dead' AND ($1 = '' OR id = nullif($1, '')::uuid)`, noticeID, now)
+			outcome = 'sent again by an operator; before: ' || outcome
+		WHERE state = 'dead' AND (useful_until IS NULL OR useful_until > $2) AND ($1 = '' OR id = nullif($1, '')::uuid)`, noticeID, now)
 	if err != nil {
 		return 0, fmt.Errorf("send dead notices again: %w", err)
 	}

@@ -53,7 +53,9 @@ func (t *Tx) LockEvents(ctx context.Context, ids, organizations []string) (map[s
 	return collectEvents(rows)
 }
 
-const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.missing, e.body,
+// The column missing is of the release before, which may run beside this one;
+// nothing reads it any more.
+const eventColumns = `e.id, e.organization_id, e.version, e.epoch, e.checked_in, e.moved_at, e.body,
 	e.going, e.held, e.waitlisted, e.is_full, e.fillings, e.open_since, e.digest_at`
 
 func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
@@ -63,11 +65,10 @@ func collectEvents(rows pgx.Rows) (map[string]*notice.Event, error) {
 		moved, open, digest timestamp
 		body                []byte
 	)
-	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &e.Missing, &body,
+	_, err := pgx.ForEachRow(rows, []any{&e.ID, &e.OrganizationID, &e.Version, &e.Epoch, &e.CheckedIn, &moved, &body,
 		&e.Going, &e.Held, &e.Waitlisted, &e.Full, &e.Fillings, &open, &digest}, func() error {
 		one := e
 		one.MovedAt, one.OpenSince, one.DigestAt = value(moved), value(open), value(digest)
-		one.Missing = append([]int64(nil), e.Missing...)
 		if body != nil {
 			one.Known = true
 			if err := json.Unmarshal(body, &one.Body); err != nil {
@@ -129,9 +130,9 @@ func (t *Tx) SaveEvents(ctx context.Context, events []*notice.Event) error {
 			}
 		}
 		b.Queue(`UPDATE notifier.event SET organization_id = $2, version = $3, epoch = $4, checked_in = $5, moved_at = $6,
-			missing = $7, body = $8, going = $9, held = $10, waitlisted = $11, is_full = $12, fillings = $13, open_since = $14, digest_at = $15
+			body = $7, going = $8, held = $9, waitlisted = $10, is_full = $11, fillings = $12, open_since = $13, digest_at = $14
 			WHERE id = $1`, e.ID, e.OrganizationID, e.Version, e.Epoch, e.CheckedIn, orNull(e.MovedAt),
-			append([]int64{}, e.Missing...), body, e.Going, e.Held, e.Waitlisted, e.Full, e.Fillings, orNull(e.OpenSince), orNull(e.DigestAt))
+			body, e.Going, e.Held, e.Waitlisted, e.Full, e.Fillings, orNull(e.OpenSince), orNull(e.DigestAt))
 	}
 	return t.send(ctx, b, "save events")
 }

@@ -21,12 +21,15 @@ import (
 const Group = "access"
 
 // setRoles replaces the roles of an organization with those of a version that
-// is not older.
+// is not older. Lua's unpack takes no more than some thousands at once.
 var setRoles = redisconn.NewScript("set-roles", `
 local now = tonumber(redis.call('HGET', KEYS[1], 'v') or '0')
 if tonumber(ARGV[1]) < now then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'v', unpack(ARGV))
+redis.call('HSET', KEYS[1], 'v', ARGV[1])
+for i = 2, #ARGV, 1000 do
+  redis.call('HSET', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))
+end
 return 1`)
 
 // Projector writes organizations.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -86,7 +85,7 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 		return feed.Bulk(ctx, p.elastic, ops, func(i int, reason error) { rejects.Add(at[i], reason) })
 	})
 	if err == nil {
-		err = p.eraseKept(ctx, guests)
+		err = p.eraseKept(ctx, guests, func(i int, reason error) { rejects.Add(at[i], reason) })
 	}
 	if err != nil {
 		return err
@@ -97,10 +96,12 @@ func (p *Projector) Handle(ctx context.Context, messages []*message.Message) err
 
 // eraseKept takes the erased out of the index that a rebuild keeps to go back to,
 // which nothing else is written to.
-func (p *Projector) eraseKept(ctx context.Context, guests []document.Guest) error {
+func (p *Projector) eraseKept(ctx context.Context, guests []document.Guest, reject func(i int, reason error)) error {
 	var ops []elastic.Op
-	for _, g := range guests {
+	var of []int
+	for i, g := range guests {
 		if g.Erased {
+			of = append(of, i)
 			ops = append(ops, elastic.Op{Index: feed.Kept(document.GuestList), ID: g.RSVPID, Version: g.Version, Doc: g})
 		}
 	}
@@ -111,9 +112,19 @@ func (p *Projector) eraseKept(ctx context.Context, guests []document.Guest) erro
 	if err != nil {
 		return err
 	}
-	results = slices.DeleteFunc(results, func(r elastic.Result) bool { return r.HTTP == http.StatusNotFound }) // nothing is kept
-	_, retry := elastic.Sum(results)
-	return retry
+	for i, r := range results {
+		if r.HTTP == http.StatusNotFound { // nothing is kept
+			continue
+		}
+		rejected, retry := elastic.Sum([]elastic.Result{r})
+		if retry != nil {
+			return retry
+		}
+		if rejected[0] != nil {
+			reject(of[i], fmt.Errorf("not erased in the index that is kept: %w", rejected[0]))
+		}
+	}
+	return nil
 }
 
 // open decrypts the answers. What cannot be opened for good gets a placeholder.

@@ -36,13 +36,22 @@ func New(client *elastic.Client, targets feed.Each, applied func(context.Context
 
 // change is what a batch has to say about one event.
 type change struct {
-	event          string
-	at             int // index of the message that decides
-	details        json.RawMessage
-	detailsVersion int64
-	seats          contract.Counters
-	seatsVersion   int64
+	event        string
+	details      []details // ascending; the older ones are for when the newest is refused
+	seats        contract.Counters
+	seatsVersion int64
+	seatsAt      int // index of the message
+	conflicts    int
 }
+
+type details struct {
+	body    json.RawMessage
+	version int64
+	at      int // index of the message
+}
+
+// maxConflicts of one event, then its batch is tried again after a pause.
+const maxConflicts = 5
 
 // Handle is a kafkabus.Handler.
 func (p *Projector) Handle(ctx context.Context, messages []*message.Message) error {
@@ -82,29 +91,55 @@ func coalesce(items []feed.Item, rejects feed.Rejects) []*change {
 			order = append(order, c)
 		}
 		if env.Version > c.seatsVersion {
-			c.seats, c.seatsVersion, c.at = *body.Counters, env.Version, it.At
+			c.seats, c.seatsVersion, c.seatsAt = *body.Counters, env.Version, it.At
 		}
-		if contract.AboutOf(env.Type) == contract.AboutEvent && env.Version > c.detailsVersion {
-			c.details, c.detailsVersion = body.Event, env.Version
+		if contract.AboutOf(env.Type) == contract.AboutEvent && env.Version > c.newest().version {
+			c.details = append(c.details, details{body.Event, env.Version, it.At})
 		}
 	}
 	return order
+}
+
+func (c *change) newest() details {
+	if len(c.details) == 0 {
+		return details{}
+	}
+	return c.details[len(c.details)-1]
+}
+
+// refused rejects the message to blame for a document that cannot be: the one
+// that its details came from, and only without any the one of its seats. It
+// tells whether something is left to be written.
+func (c *change) refused(reason error, rejects feed.Rejects) bool {
+	if n := len(c.details); n > 0 {
+		rejects.Add(c.details[n-1].at, reason)
+		c.details = c.details[:n-1]
+		return true
+	}
+	rejects.Add(c.seatsAt, reason)
+	return false
 }
 
 // write merges the changes into their documents. A conflict means that another
 // projector wrote meanwhile (a rebalance, a rebuild): what it did not have of
 // ours is merged into what it wrote.
 func (p *Projector) write(ctx context.Context, target string, changes []*change, rejects feed.Rejects) error {
-	for try := 0; len(changes) > 0 && try < 5; try++ {
+	left := make([]*change, len(changes))
+	for i, c := range changes {
+		own := *c // another target may take what this one refuses
+		left[i] = &own
+	}
+	for len(left) > 0 {
 		var err error
-		if changes, err = p.merge(ctx, target, changes, rejects); err != nil {
+		if left, err = p.merge(ctx, target, left, rejects); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// merge writes once and gives the changes that met a conflict.
+// merge writes once and gives the changes that met a conflict, or of which a
+// part was refused.
 func (p *Projector) merge(ctx context.Context, target string, changes []*change, rejects feed.Rejects) ([]*change, error) {
 	ids := make([]string, len(changes))
 	for i, c := range changes {
@@ -115,7 +150,7 @@ func (p *Projector) merge(ctx context.Context, target string, changes []*change,
 		return nil, err
 	}
 	var ops []elastic.Op
-	var of []*change
+	var of, again []*change
 	for i, c := range changes {
 		doc := document.Listing{EventID: c.event}
 		if docs[i].Found {
@@ -124,21 +159,26 @@ func (p *Projector) merge(ctx context.Context, target string, changes []*change,
 			}
 		}
 		changed := doc.SetSeats(c.seatsVersion, c.seats)
-		if c.details != nil {
-			changed = doc.SetDetails(c.detailsVersion, c.details) || changed
+		if d := c.newest(); doc.SetDetails(d.version, d.body) {
+			changed = true
+		} else {
+			c.details = nil // newer ones are stored: these have no part in it
 		}
 		if !changed {
 			continue
 		}
 		if err := doc.Derive(); err != nil {
-			rejects.Add(c.at, err)
+			if c.refused(err, rejects) {
+				again = append(again, c)
+			}
 			continue
 		}
-		ops = append(ops, elastic.Op{Index: target, ID: c.event, Version: doc.Version, Doc: doc})
+		// A document that somebody wrote with too high a version takes an equal one; a lower one would be a conflict for ever.
+		ops = append(ops, elastic.Op{Index: target, ID: c.event, Version: max(doc.Version, docs[i].Version), Doc: doc})
 		of = append(of, c)
 	}
 	if len(ops) == 0 {
-		return nil, nil
+		return again, nil
 	}
 	results, err := p.elastic.Bulk(ctx, ops)
 	if err != nil {
@@ -148,13 +188,15 @@ func (p *Projector) merge(ctx context.Context, target string, changes []*change,
 	if retry != nil {
 		return nil, retry
 	}
-	var again []*change
-	for i, r := range results {
-		if r.Status == elastic.Conflict {
-			again = append(again, of[i])
-		}
-		if rejected[i] != nil {
-			rejects.Add(of[i].at, rejected[i])
+	for i, c := range of {
+		switch {
+		case results[i].Status == elastic.Conflict:
+			if c.conflicts++; c.conflicts == maxConflicts {
+				return nil, fmt.Errorf("listing document %s was written by others %d times in a row", c.event, maxConflicts)
+			}
+			again = append(again, c)
+		case rejected[i] != nil && c.refused(rejected[i], rejects):
+			again = append(again, c)
 		}
 	}
 	return again, nil
@@ -227,7 +269,8 @@ func of(event string, items []feed.Item, upTo int64) (*document.Listing, error) 
 	for _, c := range coalesce(some, feed.Rejects{}) { // the rejected are dead letters, here as there
 		doc := document.Listing{EventID: event}
 		doc.SetSeats(c.seatsVersion, c.seats)
-		doc.SetDetails(c.detailsVersion, c.details)
+		d := c.newest()
+		doc.SetDetails(d.version, d.body)
 		return &doc, doc.Derive()
 	}
 	return nil, nil

@@ -103,14 +103,27 @@ func (e Entry) add(cal *ics.Calendar, now time.Time) {
 
 // setTime writes the wall clock of the event's zone, so that a change of the
 // zone's rules moves the event with it; a zone that this machine does not know
-// is written as UTC.
+// is written as UTC. So is an hour that comes again because clocks were set
+// back: its wall clock would be that of the first (RFC 5545, 3.3.5).
 func setTime(v *ics.VEvent, property ics.ComponentProperty, t time.Time, zone string) {
 	loc := location(zone)
-	if loc == time.UTC {
+	if loc == time.UTC || again(t.In(loc)) {
 		v.SetProperty(property, t.UTC().Format("20060102T150405Z"))
 		return
 	}
 	v.SetProperty(property, t.In(loc).Format("20060102T150405"), ics.WithTZID(zone))
+}
+
+// again tells whether the wall clock has shown this time before, ahead of the
+// change of clocks that it follows.
+func again(t time.Time) bool {
+	change, _ := t.ZoneBounds()
+	if change.IsZero() {
+		return false
+	}
+	_, before := change.Add(-time.Second).Zone()
+	_, now := t.Zone()
+	return t.Sub(change) < time.Duration(before-now)*time.Second
 }
 
 func location(zone string) *time.Location {

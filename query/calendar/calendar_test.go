@@ -74,6 +74,40 @@ func TestZones(t *testing.T) {
 	}
 }
 
+// An hour that comes twice is the first by its wall clock (RFC 5545, 3.3.5), so that the second is written in UTC.
+func TestTheHourThatComesTwice(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ zone, start, end, wantStart, wantEnd string }{
+		// The clocks of Berlin go from 3:00 back to 2:00 at 1:00 UTC.
+		{"Europe/Berlin", "2031-10-25T23:59:00Z", "2031-10-26T00:00:00Z", ";TZID=Europe/Berlin:20311026T015900", ";TZID=Europe/Berlin:20311026T020000"},
+		{"Europe/Berlin", "2031-10-26T00:30:00Z", "2031-10-26T01:30:00Z", ";TZID=Europe/Berlin:20311026T023000", ":20311026T013000Z"},
+		{"Europe/Berlin", "2031-10-26T01:00:00Z", "2031-10-26T02:00:00Z", ":20311026T010000Z", ";TZID=Europe/Berlin:20311026T030000"},
+		{"Europe/Berlin", "2031-10-26T01:59:59Z", "2031-10-26T02:30:00Z", ":20311026T015959Z", ";TZID=Europe/Berlin:20311026T033000"},
+		// Those that go forward pass over an hour, and show none again.
+		{"Europe/Berlin", "2031-03-30T01:00:00Z", "2031-03-30T01:30:00Z", ";TZID=Europe/Berlin:20310330T030000", ";TZID=Europe/Berlin:20310330T033000"},
+		// Half an hour, at 15:00 UTC.
+		{"Australia/Lord_Howe", "2031-04-05T15:15:00Z", "2031-04-05T15:30:00Z", ":20310405T151500Z", ";TZID=Australia/Lord_Howe:20310406T020000"},
+		{"Asia/Kolkata", "2031-10-26T01:00:00Z", "2031-10-26T02:00:00Z", ";TZID=Asia/Kolkata:20311026T063000", ";TZID=Asia/Kolkata:20311026T073000"},
+	} {
+		e := contract.Event{ID: "0190", Title: "x", StartsAt: instant(t, c.start), EndsAt: instant(t, c.end), TimeZone: c.zone, Status: contract.EventPublished}
+		text := calendar.File{Entries: []calendar.Entry{{Event: e}}}.Write(time.Unix(0, 0))
+		for _, want := range []string{"DTSTART" + c.wantStart, "DTEND" + c.wantEnd} {
+			if !strings.Contains(text, "\r\n"+want+"\r\n") {
+				t.Errorf("%s to %s lacks %s:\n%s", c.start, c.end, want, text)
+			}
+		}
+	}
+}
+
+func instant(t *testing.T, s string) time.Time {
+	t.Helper()
+	v, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 // resolve applies the last observance that begins at or before the wall clock.
 func resolve(t *testing.T, text, wall string) time.Time {
 	t.Helper()

@@ -29,12 +29,12 @@ func (a *API) eventCalendar(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.mayKnow(c, reader.Owner{OrganizationID: e.OrganizationID, Status: e.Status}); err != nil {
+	if err := a.mayKnow(c, reader.OwnerOf(&e.Event)); err != nil {
 		return err
 	}
 	file := calendar.File{Entries: []calendar.Entry{{Event: e.Event, URL: a.pageOf(e.Event)}}}
 	c.Header("Cache-Control", "no-cache")
-	if e.Status == contract.EventDraft {
+	if !e.Announced() {
 		c.Header("Cache-Control", "private, no-cache")
 	}
 	return a.sendCalendar(c, file, e.Slug)

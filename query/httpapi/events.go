@@ -27,7 +27,7 @@ func (a *API) event(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.mayKnow(c, reader.Owner{OrganizationID: e.OrganizationID, Status: e.Status}); err != nil {
+	if err := a.mayKnow(c, reader.OwnerOf(&e.Event)); err != nil {
 		return err
 	}
 	body := eventJSON(nil, e.ID, e.Raw, e.Version, e.Seats, nil)

@@ -17,7 +17,7 @@ var statuses = []string{contract.StatusPending, contract.StatusConfirmed, contra
 
 func guestQuery(p *params) reader.GuestQuery {
 	return reader.GuestQuery{
-		Q: p.text("q"), Status: p.oneOf("status", "", statuses...), CheckedIn: p.boolean("checked_in"),
+		Q: p.text("q"), Status: p.oneOf("status", "", statuses...), CheckedIn: p.boolean("checked_in"), Conflict: p.boolean("conflict"),
 		Sort:  p.oneOf("sort", reader.GuestsByName, reader.GuestsByName, reader.GuestsByDate, reader.GuestsByQueue),
 		Limit: p.limit(),
 	}
@@ -44,7 +44,7 @@ func (a *API) ownEvent(c *gin.Context, roles []string) (reader.Event, error) {
 
 // guests answers GET /v1/events/{id}/guests.
 func (a *API) guests(c *gin.Context) error {
-	p := paramsOf(c, "q", "status", "checked_in", "sort", "limit", "cursor")
+	p := paramsOf(c, "q", "status", "checked_in", "conflict", "sort", "limit", "cursor")
 	q := guestQuery(p)
 	if err := p.err(); err != nil {
 		return err
@@ -78,7 +78,9 @@ type guestList struct {
 func (a *API) sendGuests(c *gin.Context, page reader.GuestPage) error {
 	out := guestList{Items: make([]rsvpView, 0, len(page.Items)), Total: page.Total}
 	for _, g := range page.Items {
-		out.Items = append(out.Items, viewOf(g))
+		v := viewOf(g)
+		v.Conflicts = g.Conflicts
+		out.Items = append(out.Items, v)
 	}
 	if page.NextCursor != "" {
 		out.NextCursor = &page.NextCursor

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ const csvPage = 1000
 // guestsCSV answers GET /v1/events/{id}/guests.csv: all that match, a page at a
 // time, so that a large event costs no more memory than a small one.
 func (a *API) guestsCSV(c *gin.Context) error {
-	p := paramsOf(c, "q", "status", "checked_in", "sort")
+	p := paramsOf(c, "q", "status", "checked_in", "conflict", "sort")
 	q := guestQuery(p)
 	if err := p.err(); err != nil {
 		return err
@@ -85,7 +86,7 @@ func (a *API) openGuests(c *gin.Context) (reader.Event, reader.Least, error) {
 
 func csvHead(questions []contract.Question) []string {
 	head := []string{"id", "name", "email", "status", "response", "party_size", "checked_in", "checked_in_at", "created_at", "updated_at",
-		"locale", "updates", "marketing", "rating", "comment"}
+		"locale", "updates", "marketing", "rating", "comment", "conflicts"}
 	for _, q := range questions {
 		head = append(head, safe(q.Label))
 	}
@@ -95,7 +96,7 @@ func csvHead(questions []contract.Question) []string {
 func csvRow(g document.Guest, questions []contract.Question) []string {
 	row := []string{g.RSVPID, safe(g.Name), safe(g.Email), g.Status, g.Response, strconv.Itoa(g.PartySize), strconv.Itoa(g.CheckedIn),
 		moment(g.CheckedInAt), moment(&g.CreatedAt), moment(&g.UpdatedAt), safe(g.Locale),
-		strconv.FormatBool(g.Consents.Updates), strconv.FormatBool(g.Consents.Marketing), rating(g.Rating), safe(g.Comment)}
+		strconv.FormatBool(g.Consents.Updates), strconv.FormatBool(g.Consents.Marketing), rating(g.Rating), safe(g.Comment), kinds(g.Conflicts)}
 	for _, q := range questions {
 		answer := g.Answers[q.ID]
 		text := answer.Text
@@ -105,6 +106,17 @@ func csvRow(g document.Guest, questions []contract.Question) []string {
 		row = append(row, safe(text))
 	}
 	return row
+}
+
+// kinds names what the door found wrong, each once.
+func kinds(conflicts []contract.Scan) string {
+	var names []string
+	for _, s := range conflicts {
+		if !slices.Contains(names, s.Conflict) {
+			names = append(names, s.Conflict)
+		}
+	}
+	return strings.Join(names, "; ")
 }
 
 // safe keeps a spreadsheet from taking a guest's words for a formula (OWASP,

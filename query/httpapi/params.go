@@ -168,7 +168,9 @@ func (p *params) moment(name string, zone *time.Location) *time.Time {
 	v := strings.Replace(p.values.Get(name), " ", "+", 1)
 	t, err := time.Parse(time.RFC3339Nano, v)
 	if err != nil {
-		t, err = time.ParseInLocation(time.DateOnly, v, zone)
+		if t, err = time.ParseInLocation(time.DateOnly, v, zone); err == nil {
+			t = dayBegins(v, t)
+		}
 	}
 	if err != nil || t.Year() < 1900 || t.Year() > 2200 {
 		p.complain(name, "must be a time like 2030-05-01T19:00:00+02:00, or a day")
@@ -177,6 +179,23 @@ func (p *params) moment(name string, zone *time.Location) *time.Time {
 	// An offset of 24 hours parses, but no JSON has it.
 	t = t.UTC()
 	return &t
+}
+
+// dayBegins corrects where time.Date has put a day's midnight. There is none
+// where clocks jump over it, and the time is of the day before; where they are
+// set back to it, there are two, and the time may be the second.
+func dayBegins(day string, midnight time.Time) time.Time {
+	if midnight.Format(time.DateOnly) < day {
+		_, end := midnight.ZoneBounds()
+		return end
+	}
+	before := midnight.Add(-time.Nanosecond)
+	if before.Format(time.DateOnly) != day {
+		return midnight
+	}
+	_, was := before.Zone()
+	_, is := midnight.Zone()
+	return midnight.Add(time.Duration(is-was) * time.Second)
 }
 
 func (p *params) zone(name string) *time.Location {

@@ -5,9 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -38,6 +36,7 @@ type rsvpView struct {
 	WalkIn           bool                       `json:"walk_in"`
 	CheckedIn        int                        `json:"checked_in"`
 	CheckedInAt      *time.Time                 `json:"checked_in_at,omitempty"`
+	Conflicts        []contract.Scan            `json:"conflicts,omitempty"` // in the guest list
 	Answers          map[string]contract.Answer `json:"answers,omitempty"`
 	Locale           string                     `json:"locale"`
 	TimeZone         string                     `json:"time_zone,omitempty"`
@@ -62,6 +61,7 @@ type queueView struct {
 	PartiesAhead int64 `json:"parties_ahead"`
 	SeatsFree    *int  `json:"seats_free"` // null: no limit
 	OffersOpen   int   `json:"people_with_an_offer"`
+	PassedOverBy int64 `json:"passed_over_by"` // smaller parties from behind that have a seat or an offer
 }
 
 type eventBrief struct {
@@ -195,72 +195,16 @@ func (a *API) explainWith(ctx context.Context, v *rsvpView, g document.Guest, e 
 		if err != nil {
 			return err
 		}
+		var past int64
+		if g.PartySize > 1 { // where one does not fit, nobody does
+			if past, err = a.Stores.PassedOver(ctx, g.EventID, g.QueuedVersion); err != nil {
+				return err
+			}
+		}
 		position := ahead + 1
 		v.Position = &position
-		v.Queue = &queueView{PartiesAhead: ahead, SeatsFree: e.Seats.Remaining(), OffersOpen: e.Seats.Held}
+		v.Queue = &queueView{PartiesAhead: ahead, SeatsFree: e.Seats.Remaining(), OffersOpen: e.Seats.Held, PassedOverBy: past}
 	}
 	v.Why = why(g, e, known, v.Queue, a.Now())
 	return nil
-}
-
-// why says in words what a state means for its guest.
-func why(g document.Guest, e reader.Event, known bool, q *queueView, now time.Time) string {
-	if known && e.Status == contract.EventCancelled {
-		return "The event was cancelled."
-	}
-	switch g.Status {
-	case contract.StatusConfirmed:
-		return "You have " + people(g.PartySize, "seat") + "."
-	case contract.StatusWaitlisted:
-		return whyWaiting(g, e, known, q, now)
-	case contract.StatusOffered:
-		return people(g.PartySize, "seat") + " are held for you until the offer ends: accept or decline."
-	case contract.StatusMaybe:
-		return "You said maybe: no seat is held."
-	case contract.StatusDeclined:
-		return "You said that you are not coming."
-	case contract.StatusPending:
-		if !g.AddressConfirmed {
-			return "Confirm your address with the link in the mail."
-		}
-		return "The organizer has not approved it yet."
-	}
-	if g.PendingExpiresAt != nil && !g.AddressConfirmed {
-		return "The address was not confirmed in time."
-	}
-	return "It was cancelled."
-}
-
-func whyWaiting(g document.Guest, e reader.Event, known bool, q *queueView, now time.Time) string {
-	if known && !e.StartsAt.After(now) {
-		return "The event has begun; nobody is moved up any more."
-	}
-	var parts []string
-	switch q.PartiesAhead {
-	case 0:
-		parts = append(parts, "You are first in the queue")
-	case 1:
-		parts = append(parts, "1 party is ahead of you")
-	default:
-		parts = append(parts, fmt.Sprintf("%d parties are ahead of you", q.PartiesAhead))
-	}
-	if q.SeatsFree != nil {
-		free := max(*q.SeatsFree, 0)
-		if free > 0 && free < g.PartySize {
-			parts = append(parts, fmt.Sprintf("%s free, but your party has %d", people(free, "seat"), g.PartySize))
-		} else {
-			parts = append(parts, people(free, "seat")+" free")
-		}
-	}
-	if q.OffersOpen > 0 {
-		parts = append(parts, people(q.OffersOpen, "seat")+" held by open offers")
-	}
-	return strings.Join(parts, "; ") + "."
-}
-
-func people(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -67,7 +67,7 @@ func sendSeats(c *gin.Context, s reader.Seats) error {
 		c.Header(HeaderDegraded, s.Degraded)
 	}
 	c.Header("Cache-Control", "no-cache")
-	return sendJSON(c, `"`+strconv.FormatInt(s.Version, 10)+`"`, s.Body)
+	return sendJSON(c, etagOf(s.Body), s.Body) // a repair may leave the version as it is
 }
 
 const (
@@ -77,7 +77,9 @@ const (
 )
 
 // stream answers GET /v1/events/{id}/availability/stream with server-sent
-// events. Last-Event-ID is a version: what is there is sent if it is newer.
+// events. Last-Event-ID is a version: what is there is sent if it is another. A
+// lower one was repaired, or this process is behind by a moment and sends the
+// newer one next; waiting for it could be for ever.
 func (a *API) stream(c *gin.Context) error {
 	if err := paramsOf(c, "last_event_id").err(); err != nil {
 		return err
@@ -97,7 +99,7 @@ func (a *API) stream(c *gin.Context) error {
 	}
 	w := &eventStream{c: c, control: http.NewResponseController(c.Writer)}
 	w.write(fmt.Sprintf("retry: %d\n\n", reconnectMin.Milliseconds()))
-	if s.Version > last {
+	if s.Version != last {
 		w.send(s)
 		last = s.Version
 	}
@@ -106,7 +108,7 @@ func (a *API) stream(c *gin.Context) error {
 	for w.err == nil {
 		select {
 		case <-view.Changed:
-			if s := view.Latest(); s.Version > last {
+			if s, repaired := view.Latest(); repaired || s.Version > last {
 				w.send(s)
 				last = s.Version
 			}

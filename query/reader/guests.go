@@ -80,10 +80,21 @@ func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, lea
 
 // Ahead counts the parties that wait before a place in the queue.
 func (s *Stores) Ahead(ctx context.Context, eventID string, queuedVersion int64) (int64, error) {
+	return s.queued(ctx, eventID, "lt", queuedVersion, contract.StatusWaitlisted)
+}
+
+// PassedOver counts the parties that joined the queue behind a place in it and
+// got a seat or an offer all the same. The queue goes by size alone past who
+// waits, so each of them fitted where this place's party did not.
+func (s *Stores) PassedOver(ctx context.Context, eventID string, queuedVersion int64) (int64, error) {
+	return s.queued(ctx, eventID, "gt", queuedVersion, contract.StatusConfirmed, contract.StatusOffered)
+}
+
+func (s *Stores) queued(ctx context.Context, eventID, side string, queuedVersion int64, statuses ...string) (int64, error) {
 	n, err := run(s.search, func() (int64, error) {
 		return s.Elastic.Count(ctx, document.GuestList, object{"bool": object{"filter": []any{
-			term("event_id", eventID), term("status", contract.StatusWaitlisted),
-			object{"range": object{"queued_version": object{"lt": queuedVersion}}},
+			term("event_id", eventID), object{"terms": object{"status": statuses}},
+			object{"range": object{"queued_version": object{side: queuedVersion}}},
 		}}})
 	})
 	if err != nil {
@@ -105,6 +116,7 @@ type GuestQuery struct {
 	Q         string
 	Status    string
 	CheckedIn *bool
+	Conflict  *bool
 	Sort      string
 	Limit     int
 
@@ -135,6 +147,14 @@ func (q GuestQuery) body(after []any) object {
 			filter = append(filter, in)
 		} else {
 			filter = append(filter, object{"bool": object{"must_not": []any{in}}})
+		}
+	}
+	if q.Conflict != nil {
+		there := term("conflict", "true")
+		if *q.Conflict {
+			filter = append(filter, there)
+		} else { // also what an older release wrote
+			filter = append(filter, object{"bool": object{"must_not": []any{there}}})
 		}
 	}
 	// Each word may still be being typed: any of them is the beginning of one.

@@ -24,6 +24,7 @@ type Hub struct {
 	connected atomic.Bool
 	mu        sync.RWMutex
 	entries   map[string]*entry
+	most      int
 
 	hits, misses prometheus.Counter
 	viewers      prometheus.Gauge
@@ -40,13 +41,14 @@ type entry struct {
 	mu      sync.Mutex
 	seats   Seats
 	read    time.Time // when it was last read from the store; zero: not yet
+	repairs int       // how often the seats were replaced whatever their version
 	viewers map[chan struct{}]struct{}
 }
 
 // NewHub registers its metrics.
 func NewHub(stores *Stores, registry prometheus.Registerer, log *slog.Logger) (*Hub, error) {
 	h := &Hub{
-		stores: stores, log: log, entries: map[string]*entry{},
+		stores: stores, log: log, entries: map[string]*entry{}, most: maxEntries,
 		hits: prometheus.NewCounter(prometheus.CounterOpts{Name: "turnout_query_seats_cache_hits_total",
 			Help: "Reads of seats answered from memory."}),
 		misses: prometheus.NewCounter(prometheus.CounterOpts{Name: "turnout_query_seats_cache_misses_total",
@@ -163,8 +165,14 @@ func (h *Hub) entry(eventID string) *entry {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e = h.entries[eventID]; e == nil {
-		if len(h.entries) >= maxEntries {
+	return h.present(eventID)
+}
+
+// present is entry for who holds the lock.
+func (h *Hub) present(eventID string) *entry {
+	e := h.entries[eventID]
+	if e == nil {
+		if len(h.entries) >= h.most {
 			h.shrink()
 		}
 		e = &entry{viewers: map[chan struct{}]struct{}{}}
@@ -262,6 +270,7 @@ func (e *entry) repair(body []byte, version int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seats.Body, e.seats.Version, e.seats.Degraded = body, version, ""
+	e.repairs++
 	e.wake()
 }
 
@@ -274,29 +283,38 @@ func (e *entry) wake() {
 	}
 }
 
-// View calls the returned function's channel whenever the event's seats have
-// changed; Latest gives them.
+// View is told by its channel whenever the event's seats have changed; Latest
+// gives them.
 type View struct {
 	hub     *Hub
 	entry   *entry
+	repairs int // of the entry, that Latest has told of
 	Changed chan struct{}
 }
 
 // Watch opens a view; Close it.
 func (h *Hub) Watch(eventID string) *View {
-	v := &View{hub: h, entry: h.entry(eventID), Changed: make(chan struct{}, 1)}
+	v := &View{hub: h, Changed: make(chan struct{}, 1)}
+	h.mu.Lock() // an entry that nobody views may be forgotten
+	v.entry = h.present(eventID)
 	v.entry.mu.Lock()
 	v.entry.viewers[v.Changed] = struct{}{}
+	v.repairs = v.entry.repairs
 	v.entry.mu.Unlock()
+	h.mu.Unlock()
 	h.viewers.Inc()
 	return v
 }
 
-// Latest gives the seats as last heard of.
-func (v *View) Latest() Seats {
+// Latest gives the seats as last heard of. Repaired: they have taken the place
+// of something wrong since Latest was last called, and their version may be no
+// higher.
+func (v *View) Latest() (s Seats, repaired bool) {
 	v.entry.mu.Lock()
 	defer v.entry.mu.Unlock()
-	return v.entry.seats
+	repaired = v.repairs != v.entry.repairs
+	v.repairs = v.entry.repairs
+	return v.entry.seats, repaired
 }
 
 // Close ends the view.

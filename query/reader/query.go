@@ -77,6 +77,9 @@ func (s Search) filters(now time.Time) []any {
 	if s.Series != "" {
 		add(term("series_id", s.Series))
 	}
+	if !s.Drafts {
+		add(object{"bool": object{"must_not": []any{term("visibility", document.NotAnnounced)}}})
+	}
 	switch {
 	case s.Drafts && s.Status == StatusAll:
 	case s.Status == StatusAll:

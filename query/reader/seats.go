@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,8 +24,14 @@ type Seats struct {
 
 // Owner is what decides who may see seats.
 type Owner struct {
-	OrganizationID string `json:"organization_id"`
-	Status         string `json:"status"`
+	OrganizationID string     `json:"organization_id"`
+	Status         string     `json:"status"`
+	PublishedAt    *time.Time `json:"published_at"`
+}
+
+// OwnerOf is that of an event.
+func OwnerOf(e *contract.Event) Owner {
+	return Owner{OrganizationID: e.OrganizationID, Status: e.Status, PublishedAt: e.PublishedAt}
 }
 
 // Seats reads Redis; a miss, or Redis being away or not filled, is answered from
@@ -58,7 +65,7 @@ func (s *Stores) Seats(ctx context.Context, eventID string) (Seats, error) {
 	}
 	body, encErr := document.NewAvailability(e.ID, e.Version, e.Seats).Encode()
 	return Seats{Body: body, Version: e.Version, Degraded: DegradedSeats,
-		Event: Owner{OrganizationID: e.OrganizationID, Status: e.Status}}, encErr
+		Event: OwnerOf(&e.Event)}, encErr
 }
 
 func seatsOf(fields []any, event string) (Seats, error) {
@@ -100,4 +107,6 @@ func (h *Hub) SeatsAtLeast(ctx context.Context, eventID string, least Least) (Se
 }
 
 // Public tells whether anybody may see the seats.
-func (o Owner) Public() bool { return o.Status != contract.EventDraft }
+func (o Owner) Public() bool {
+	return (&contract.Event{Status: o.Status, PublishedAt: o.PublishedAt}).Announced()
+}
