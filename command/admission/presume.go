@@ -27,7 +27,7 @@ const (
 // presume decides a batch of new answers without a look: on how the last batch left the event, as if nobody had decided
 // since and no key or address of the batch were stored. One round trip instead of two, none of it under the lock but the
 // writing. The database refuses what was presumed wrongly (pgstore.Presume), and only acceptances are believed: their keys
-// and addresses are looked for before they are inserted. Everything else is ErrNotAsPresumed, and decided with a look.
+// and addresses are inserted, and refused if they are there. Everything else is ErrNotAsPresumed, and decided with a look.
 func (d *Desk) presume(ctx context.Context, batch []*waiting) (*sitting, pgstore.Head, error) {
 	event := batch[0].EventID
 	before, ok := d.trusted(event)

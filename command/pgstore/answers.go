@@ -35,13 +35,9 @@ const (
 		FROM unnest($1::text[], $2::text[]) AS k(scope, key) CROSS JOIN LATERAL (
 			SELECT scope, key, request_hash, status, version, answer FROM idempotency
 			WHERE scope = k.scope AND key = k.key LIMIT 1) AS i`
-	selectAnswer = `SELECT scope, key, request_hash, status, version, answer FROM idempotency WHERE scope = $1 AND key = $2`
-	insertAnswer = `INSERT INTO idempotency (scope, key, request_hash, status, version, answer, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	insertAnswers = `INSERT INTO idempotency (scope, key, request_hash, status, version, answer, created_at)
-		SELECT a.scope, a.key, a.request_hash, a.status, a.version, a.answer, a.created_at
-		FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::bigint[], $6::bytea[], $7::timestamptz[])
-			AS a(scope, key, request_hash, status, version, answer, created_at)`
+	selectAnswer  = `SELECT scope, key, request_hash, status, version, answer FROM idempotency WHERE scope = $1 AND key = $2`
+	insertAnswer  = `SELECT write_answer($1, $2, $3, $4, $5, $6, $7)` // as insertRSVP
+	insertAnswers = `SELECT write_answers($1, $2, $3, $4, $5, $6, $7)`
 	deleteAnswers = `DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
 		SELECT ctid FROM idempotency WHERE created_at < $1 LIMIT $2))`
 )

@@ -6,26 +6,15 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // ErrNotAsPresumed means that nothing was written, for the event is not as it was presumed to be.
 var ErrNotAsPresumed = errors.New("the event is not as it was presumed")
 
-// refuseStored divides by zero if an address has an RSVP or a key an answer. Their unique indices would refuse them as
-// well, and write both into the server's log, where no erasure reaches them.
-const refuseStored = `WITH stored AS (
-		SELECT 1 FROM unnest($2::bytea[]) AS wanted CROSS JOIN LATERAL (
-			SELECT 1 FROM rsvp WHERE event_id = $1 AND email_hmac = wanted LIMIT 1) AS r
-		UNION ALL
-		SELECT 1 FROM unnest($3::text[], $4::text[]) AS k(scope, key) CROSS JOIN LATERAL (
-			SELECT 1 FROM idempotency WHERE scope = k.scope AND key = k.key LIMIT 1) AS i)
-	SELECT 1 / (count(*) = 0)::int FROM stored`
-
 // Presume is Admit without a look: it takes head for the event's counter row, and that the database has no answer to any
 // key and no RSVP of any address in the batch, decides, and writes in the one round trip. Presuming wrongly is found by
-// the database: a row that has moved on refuses its update (updateCounter), and what is stored already is looked for
-// (refuseStored). Then nothing is written, and ErrNotAsPresumed tells it.
+// the database: a row that has moved on refuses its update (updateCounter), and unique indices refuse what is stored
+// already. Then nothing is written, and ErrNotAsPresumed tells it.
 //
 // So it is only for what inserts its keys and addresses. A decision that stores nothing has presumed and not been
 // refused: decide must not give it as an answer.
@@ -59,20 +48,4 @@ func (s *Store) Presume(ctx context.Context, event string, head Head, decide Dec
 		err = fmt.Errorf("%w: %w", ErrNotAsPresumed, err)
 	}
 	return Head{}, err
-}
-
-// queueRefusal goes before what it refuses, and after the lock.
-func queueRefusal(b *pgx.Batch, event pgtype.UUID, save *Save) {
-	addresses := make(pgtype.FlatArray[[]byte], 0, len(save.Rows))
-	for _, r := range save.Rows {
-		if r.EmailHMAC != nil {
-			addresses = append(addresses, r.EmailHMAC)
-		}
-	}
-	n := len(save.Answers)
-	scopes, keys := make(pgtype.FlatArray[string], n), make(pgtype.FlatArray[string], n)
-	for i, a := range save.Answers {
-		scopes[i], keys[i] = a.Scope, a.Key.Key
-	}
-	b.Queue(refuseStored, event, addresses, scopes, keys)
 }

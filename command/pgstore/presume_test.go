@@ -3,8 +3,12 @@ package pgstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/rsvp"
@@ -18,24 +22,30 @@ func TestWrongPresumptionsAreRefusedWithoutAWord(t *testing.T) {
 	t.Parallel()
 	s, e := openStore(t)
 	now := contract.Time(time.Now())
-	answer := func(hmac, key string) pgstore.Decide {
+	// An RSVP per key, of which the first has the address.
+	answer := func(hmac string, keys ...string) pgstore.Decide {
 		return func(_ context.Context, l *pgstore.Locked) (*pgstore.Save, error) {
-			counters := l.Counters
-			counters.Going++
-			row := &rsvp.Row{New: true, WrappedKey: []byte{1}, EmailHMAC: []byte(hmac), RSVP: contract.RSVP{
-				ID: newID(t), EventID: e.ID, Status: contract.StatusConfirmed, Response: contract.Going, PartySize: 1, Sealed: []byte{1},
-				CreatedAt: now, UpdatedAt: now}}
-			return &pgstore.Save{
-				Counters: counters, RecordedAt: now, Messages: []contract.Envelope{message(e, l.Version+1)},
-				Rows: []pgstore.SavedRow{{Row: row, Version: l.Version + 1}},
-				Answers: []pgstore.NewAnswer{{Key: pgstore.Key{Scope: "s", Key: key}, CreatedAt: now,
-					Answer: pgstore.Answer{RequestHash: []byte{1}, Status: 201, Sealed: []byte{1}}}},
-			}, nil
+			save := &pgstore.Save{Counters: l.Counters, RecordedAt: now}
+			for i, key := range keys {
+				version := l.Version + int64(i) + 1
+				row := &rsvp.Row{New: true, WrappedKey: []byte{1}, EmailHMAC: []byte(hmac), RSVP: contract.RSVP{
+					ID: newID(t), EventID: e.ID, Status: contract.StatusConfirmed, Response: contract.Going, PartySize: 1, Sealed: []byte{1},
+					CreatedAt: now, UpdatedAt: now}}
+				if i > 0 {
+					row.EmailHMAC = []byte(hmac + key)
+				}
+				save.Counters.Going++
+				save.Messages = append(save.Messages, message(e, version))
+				save.Rows = append(save.Rows, pgstore.SavedRow{Row: row, Version: version})
+				save.Answers = append(save.Answers, pgstore.NewAnswer{Key: pgstore.Key{Scope: "s", Key: key}, CreatedAt: now,
+					Answer: pgstore.Answer{RequestHash: []byte{1}, Status: 201, Sealed: []byte{1}}})
+			}
+			return save, nil
 		}
 	}
 	head, err := s.Admit(t.Context(), pgstore.Want{EventID: e.ID}, answer("ada", "key-1"))
 	must(t, err)
-	const divisionByZero = "22012"
+	const divisionByZero, uniqueViolation = "22012", "23505"
 	old := head
 	old.Version--
 	other := head
@@ -43,15 +53,21 @@ func TestWrongPresumptionsAreRefusedWithoutAWord(t *testing.T) {
 	for name, c := range map[string]struct {
 		head pgstore.Head
 		pgstore.Decide
+		code string
 	}{
-		"the address": {head, answer("ada", "key-2")}, "the key": {head, answer("grace", "key-1")},
-		"the version": {old, answer("grace", "key-2")}, "the chain": {other, answer("grace", "key-2")},
+		"the address": {head, answer("ada", "key-2"), uniqueViolation}, "an address of many": {head, answer("ada", "key-2", "key-3", "key-4"), uniqueViolation},
+		"the key": {head, answer("grace", "key-1"), uniqueViolation}, "a key of many": {head, answer("grace", "key-2", "key-1", "key-3"), uniqueViolation},
+		"the version": {old, answer("grace", "key-2"), divisionByZero}, "the chain": {other, answer("grace", "key-2"), divisionByZero},
 	} {
 		_, err := s.Known(t.Context(), e.ID) // a refusal forgets the event
 		must(t, err)
 		_, err = s.Presume(t.Context(), e.ID, c.head, c.Decide)
-		if !errors.Is(err, pgstore.ErrNotAsPresumed) || postgres.Classify(err).Code != divisionByZero {
+		if !errors.Is(err, pgstore.ErrNotAsPresumed) || postgres.Classify(err).Code != c.code {
 			t.Errorf("%s: %v", name, err)
+		}
+		var said *pgconn.PgError
+		if !errors.As(err, &said) || said.Detail != "" || strings.Contains(fmt.Sprintf("%+v", *said), "key-1") {
+			t.Errorf("%s: %+v is logged", name, said)
 		}
 	}
 	_, err = s.Known(t.Context(), e.ID)
