@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func TestAuditFindsDamage(t *testing.T) {
 		_, err := conn.Exec(t.Context(), sql)
 		must(t, err)
 	}
-	tables := []string{"organization", "organization_log", "event", "event_counter", "event_log", "rsvp", "rsvp_key", "outbox"}
+	tables := []string{"organization", "member", "organization_log", "event", "event_counter", "event_log", "rsvp", "rsvp_key", "outbox"}
 	for _, table := range tables {
 		exec(`CREATE TABLE kept_` + table + ` AS TABLE ` + table)
 	}
@@ -85,6 +86,9 @@ func TestAuditFindsDamage(t *testing.T) {
 		"organization's log":        {audit.CheckRows, "an organization without its log", `DELETE FROM organization_log`},
 		"organization's head alone": {audit.CheckRows, "or their chains differ", `UPDATE organization SET chain = '\x00'`},
 		"organization's row":        {audit.CheckRows, "the table has not", `DELETE FROM organization`},
+		"organization's name":       {audit.CheckRows, "the organization and its members are", `UPDATE organization SET body = jsonb_set(body, '{name}', '"Other"')`},
+		"organization's member":     {audit.CheckRows, "the organization and its members are", `DELETE FROM member`},
+		"organization's role":       {audit.CheckRows, "the organization and its members are", `UPDATE member SET role = 'owner'`},
 
 		"acknowledged, not kept": {audit.CheckAcknowledged, "the log ends at", ``},
 		"nothing":                {"", "", ``},
@@ -115,20 +119,29 @@ func TestAuditFindsDamage(t *testing.T) {
 func (f *fixture) organize(t testing.TB) {
 	t.Helper()
 	must(t, pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		ctx, now := t.Context(), contract.Time(time.Now())
+		o := contract.Organization{ID: f.org, Slug: f.org, Name: "Sunday painters", CreatedAt: now}
+		body, err := json.Marshal(o)
+		must(t, err)
+		o.Members = []contract.Member{{AccountID: newID(t), Role: contract.RoleEditor, Sealed: []byte{1}}}
+		payload, err := json.Marshal(contract.OrganizationMessage{Organization: o})
+		must(t, err)
 		var messages []contract.Envelope
 		for i, kind := range []string{contract.OrganizationCreatedV1, contract.OrganizationChangedV1} {
-			now := contract.Time(time.Now())
 			messages = append(messages, contract.Envelope{
-				Subject: f.org, Version: int64(i + 1), Type: kind, Org: f.org, ValidAt: now, RecordedAt: now, Actor: "member:test",
-				Payload: []byte(`{"organization":{"id":"` + f.org + `"}}`),
+				Subject: f.org, Version: int64(i + 1), Type: kind, Org: f.org, ValidAt: now, RecordedAt: now, Actor: "member:test", Payload: payload,
 			})
 		}
 		head := pgstore.Chain(nil, messages)
-		ctx := t.Context()
 		if err := pgstore.AppendOrganization(ctx, tx, messages); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `UPDATE organization SET version = 2, chain = $2 WHERE id = $1`, f.org, head)
+		account := o.Members[0].AccountID
+		_, err = tx.Exec(ctx, `INSERT INTO account (id, email_hmac, sealed, password_hash, created_at) VALUES ($1, $2, '', '', $3)`, account, []byte(account), now)
+		must(t, err)
+		_, err = tx.Exec(ctx, `INSERT INTO member (organization_id, account_id, role, created_at) VALUES ($1, $2, 'editor', $3)`, f.org, account, now)
+		must(t, err)
+		_, err = tx.Exec(ctx, `UPDATE organization SET version = 2, chain = $2, body = $3 WHERE id = $1`, f.org, head, body)
 		return err
 	}))
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -62,31 +64,36 @@ func redacted(v contract.RSVP) contract.RSVP {
 	return v
 }
 
-const (
-	selectOrganizationLog = `SELECT organization_id, version, type, organization_id, valid_at, recorded_at, actor, reason,
-		traceparent, payload, hash FROM organization_log ORDER BY organization_id, version`
-	selectOrganizationRow = `SELECT version, chain FROM organization WHERE id = $1`
-)
+const selectOrganizationLog = `SELECT organization_id, version, type, organization_id, valid_at, recorded_at, actor, reason,
+	traceparent, payload, hash FROM organization_log ORDER BY organization_id, version`
 
-// organizations checks versions and chain of their log, and that the rows stand at its end.
+// organizationHead is where the log of an organization ends, and what it says there.
+type organizationHead struct {
+	version int64
+	chain   []byte
+	body    contract.Organization
+}
+
+// organizations checks versions and chain of their log, and that the rows are what it says at its end.
 func organizations(ctx context.Context, tx pgx.Tx, report *Report, each func(id string, chain [][]byte)) error {
-	heads, chains := map[string]contract.Envelope{}, map[string][][]byte{}
+	heads, chains := map[string]organizationHead{}, map[string][][]byte{}
 	rows, err := tx.Query(ctx, selectOrganizationLog)
 	if err != nil {
 		return err
 	}
 	err = pgstore.EachLogRow(rows, func(m *contract.Envelope) {
 		last := heads[m.Subject]
-		if m.Version != last.Version+1 {
-			report.Add(CheckVersions, m.Subject, m.Version, "follows version %d", last.Version)
+		if m.Version != last.version+1 {
+			report.Add(CheckVersions, m.Subject, m.Version, "follows version %d", last.version)
 		}
-		if !bytes.Equal(m.ChainHash(last.Chain), m.Chain) {
+		if !bytes.Equal(m.ChainHash(last.chain), m.Chain) {
 			report.Add(CheckChain, m.Subject, m.Version, "the hash is not that of the message and its predecessor")
 		}
-		if body, err := m.Organization(); err != nil || body.Organization.ID != m.Subject {
+		body, err := m.Organization()
+		if err != nil || body.Organization.ID != m.Subject {
 			report.Add(CheckPayload, m.Subject, m.Version, "is not a message about this organization: %v", err)
 		}
-		heads[m.Subject] = contract.Envelope{Version: m.Version, Chain: m.Chain}
+		heads[m.Subject] = organizationHead{m.Version, m.Chain, body.Organization}
 		if chain := chains[m.Subject]; m.Version == int64(len(chain))+1 {
 			chains[m.Subject] = append(chain, m.Chain)
 		}
@@ -96,16 +103,16 @@ func organizations(ctx context.Context, tx pgx.Tx, report *Report, each func(id 
 		return err
 	}
 	for id, head := range heads {
-		var version int64
-		var chain []byte
-		err := tx.QueryRow(ctx, selectOrganizationRow, id).Scan(&version, &chain)
+		row, version, chain, err := pgstore.OrganizationRow(ctx, tx, id)
 		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			report.Add(CheckRows, id, head.Version, "the log has an organization that the table has not")
+		case errors.Is(err, pgstore.ErrNone):
+			report.Add(CheckRows, id, head.version, "the log has an organization that the table has not")
 		case err != nil:
 			return err
-		case version != head.Version || !bytes.Equal(chain, head.Chain):
-			report.Add(CheckRows, id, version, "the row is at %d, the log at %d, or their chains differ", version, head.Version)
+		case version != head.version || !bytes.Equal(chain, head.chain):
+			report.Add(CheckRows, id, version, "the row is at %d, the log at %d, or their chains differ", version, head.version)
+		case text(bare(row)) != text(bare(head.body)):
+			report.Add(CheckRows, id, version, "the organization and its members are %s, the log says %s", text(bare(row)), text(bare(head.body)))
 		}
 	}
 	report.Organizations = len(heads)
@@ -115,4 +122,15 @@ func organizations(ctx context.Context, tx pgx.Tx, report *Report, each func(id 
 		}
 	}
 	return nil
+}
+
+// bare is an organization without what its members' accounts have by themselves, and with them in one order.
+func bare(o contract.Organization) contract.Organization {
+	members := o.Members
+	o.Members = make([]contract.Member, len(members))
+	for i, m := range members {
+		o.Members[i] = contract.Member{AccountID: m.AccountID, Role: m.Role}
+	}
+	slices.SortFunc(o.Members, func(a, b contract.Member) int { return strings.Compare(a.AccountID, b.AccountID) })
+	return o
 }

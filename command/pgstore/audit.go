@@ -39,6 +39,12 @@ func CounterRow(ctx context.Context, tx pgx.Tx, event string) (*Locked, error) {
 	return l, nil
 }
 
+// OrganizationRow reads an organization with its members, and where its log ends for it. ErrNone: there is none.
+func OrganizationRow(ctx context.Context, tx pgx.Tx, id string) (o contract.Organization, version int64, chain []byte, err error) {
+	r, err := readOrganization(ctx, tx, id, "")
+	return r.body, r.version, r.chain, err
+}
+
 const selectRSVPsForAudit = `SELECT r.id, r.event_id, r.status, r.response, r.party_size, r.queued_version,
 		r.offer_expires_at, r.pending_expires_at, r.checked_in, r.epoch, r.sealed, r.body, r.created_at, r.updated_at,
 		r.version, k.rsvp_id IS NOT NULL

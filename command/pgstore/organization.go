@@ -90,15 +90,19 @@ type organizationRow struct {
 	recordedAt time.Time
 }
 
-func lockOrganization(ctx context.Context, tx pgx.Tx, orgID string) (r organizationRow, err error) {
+func lockOrganization(ctx context.Context, tx pgx.Tx, orgID string) (organizationRow, error) {
+	return readOrganization(ctx, tx, orgID, " FOR NO KEY UPDATE")
+}
+
+func readOrganization(ctx context.Context, tx pgx.Tx, orgID, lock string) (r organizationRow, err error) {
 	var body []byte
-	err = tx.QueryRow(ctx, `SELECT body, version, chain, recorded_at FROM organization WHERE id = $1 FOR NO KEY UPDATE`, orgID).
+	err = tx.QueryRow(ctx, `SELECT body, version, chain, recorded_at FROM organization WHERE id = $1`+lock, orgID).
 		Scan(&body, &r.version, &r.chain, &r.recordedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, ErrNone
 	}
 	if err != nil {
-		return r, fmt.Errorf("lock organization %s: %w", orgID, err)
+		return r, fmt.Errorf("organization %s: %w", orgID, err)
 	}
 	if err := json.Unmarshal(body, &r.body); err != nil {
 		return r, fmt.Errorf("body of organization %s: %w", orgID, err)
