@@ -190,7 +190,7 @@ func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch, l 
 		committed = tag.String() == "COMMIT" // a transaction that had failed answers ROLLBACK
 		return nil
 	})
-	makeRoom(conn.Conn(), len(save.Rows))
+	scratchOf(conn).makeRoom(conn.Conn(), len(save.Rows))
 	err = conn.SendBatch(ctx, b).Close()
 	if err == nil && !committed {
 		err = errors.New("rolled back at commit")

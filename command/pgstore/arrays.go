@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,8 +12,8 @@ import (
 // that grows by a quarter: four tenths of all bytes that the command role allocated were such buffers. These plans know
 // the size before they write. What they write is the same.
 
-// knowArrays teaches a connection to encode the arrays that the store sends; all others are left to pgx.
-func knowArrays(m *pgtype.Map) {
+// knowArrays teaches a connection to encode the arrays that the store sends, in its scratch; all others are left to pgx.
+func knowArrays(m *pgtype.Map, s *scratch) {
 	for _, array := range []uint32{
 		pgtype.UUIDArrayOID, pgtype.ByteaArrayOID, pgtype.TextArrayOID, pgtype.JSONBArrayOID, pgtype.Int4ArrayOID,
 		pgtype.Int8ArrayOID, pgtype.TimestamptzArrayOID,
@@ -24,12 +23,15 @@ func knowArrays(m *pgtype.Map) {
 			continue
 		}
 		if c, ok := t.Codec.(*pgtype.ArrayCodec); ok {
-			m.RegisterType(&pgtype.Type{Name: t.Name, OID: t.OID, Codec: arrayCodec{c}})
+			m.RegisterType(&pgtype.Type{Name: t.Name, OID: t.OID, Codec: arrayCodec{c, s}})
 		}
 	}
 }
 
-type arrayCodec struct{ *pgtype.ArrayCodec }
+type arrayCodec struct {
+	*pgtype.ArrayCodec
+	scratch *scratch
+}
 
 // PlanEncode takes the slices that rsvpArguments and columnsOf make.
 func (c arrayCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
@@ -39,29 +41,29 @@ func (c arrayCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value an
 		case pgtype.FlatArray[[]byte]:
 			switch element {
 			case pgtype.ByteaOID:
-				return arrayPlan[[]byte]{element, func(b []byte) int { return len(b) }, putBytes}
+				return arrayPlan[[]byte]{c.scratch, element, func(b []byte) int { return len(b) }, putBytes}
 			case pgtype.JSONBOID:
-				return arrayPlan[[]byte]{element, func(b []byte) int { return 1 + len(b) }, putJSONB}
+				return arrayPlan[[]byte]{c.scratch, element, func(b []byte) int { return 1 + len(b) }, putJSONB}
 			}
 		case pgtype.FlatArray[string]:
 			if element == pgtype.TextOID {
-				return arrayPlan[string]{element, func(s string) int { return len(s) }, putString}
+				return arrayPlan[string]{c.scratch, element, func(s string) int { return len(s) }, putString}
 			}
 		case pgtype.FlatArray[int32]:
 			if element == pgtype.Int4OID {
-				return arrayPlan[int32]{element, func(int32) int { return 4 }, putInt32}
+				return arrayPlan[int32]{c.scratch, element, func(int32) int { return 4 }, putInt32}
 			}
 		case pgtype.FlatArray[int64]:
 			if element == pgtype.Int8OID {
-				return arrayPlan[int64]{element, func(int64) int { return 8 }, putInt64}
+				return arrayPlan[int64]{c.scratch, element, func(int64) int { return 8 }, putInt64}
 			}
 		case pgtype.FlatArray[pgtype.UUID]:
 			if element == pgtype.UUIDOID {
-				return arrayPlan[pgtype.UUID]{element, func(pgtype.UUID) int { return 16 }, putUUID}
+				return arrayPlan[pgtype.UUID]{c.scratch, element, func(pgtype.UUID) int { return 16 }, putUUID}
 			}
 		case pgtype.FlatArray[time.Time]:
 			if element == pgtype.TimestamptzOID {
-				return arrayPlan[time.Time]{element, func(time.Time) int { return 8 }, putTime}
+				return arrayPlan[time.Time]{c.scratch, element, func(time.Time) int { return 8 }, putTime}
 			}
 		}
 	}
@@ -70,6 +72,7 @@ func (c arrayCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value an
 
 // arrayPlan writes one dimension of elements, each behind its length. put gives ok = false for NULL.
 type arrayPlan[T any] struct {
+	scratch *scratch
 	element uint32
 	size    func(T) int
 	put     func(buf []byte, v T) (out []byte, ok bool)
@@ -86,7 +89,7 @@ func (p arrayPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
 	for _, v := range values {
 		size += 4 + p.size(v)
 	}
-	buf = slices.Grow(buf, size)
+	buf = p.scratch.grow(buf, size)
 	buf = binary.BigEndian.AppendUint32(buf, 1) // dimensions
 	nulls := len(buf)
 	buf = binary.BigEndian.AppendUint32(buf, 0)

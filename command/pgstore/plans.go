@@ -14,7 +14,8 @@ import (
 // to be compiled, hence the last. What else runs on these connections is found by indices too.
 const keepPlans = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
-const plansKept = "turnout plans kept" // on the connection itself, for it is the session that has the settings
+// plansKept is on the connection itself, for it is the session that has the settings: its scratch.
+const plansKept = "turnout plans kept"
 
 // acquire takes a connection whose prepared statements keep their plans.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
@@ -22,15 +23,21 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	has := conn.Conn().PgConn().CustomData()
-	if _, kept := has[plansKept]; kept {
+	if scratchOf(conn) != nil {
 		return conn, nil
 	}
 	if err := conn.Conn().PgConn().Exec(ctx, keepPlans).Close(); err != nil {
 		conn.Release()
 		return nil, err
 	}
-	knowArrays(conn.Conn().TypeMap())
-	has[plansKept] = true
+	own := &scratch{}
+	knowArrays(conn.Conn().TypeMap(), own)
+	conn.Conn().PgConn().CustomData()[plansKept] = own
 	return conn, nil
+}
+
+// scratchOf gives the memory of a connection that acquire has given.
+func scratchOf(conn *pgxpool.Conn) *scratch {
+	s, _ := conn.Conn().PgConn().CustomData()[plansKept].(*scratch)
+	return s
 }
