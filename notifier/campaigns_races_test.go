@@ -13,6 +13,8 @@ import (
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/notifier/breaker"
 	"github.com/turnout-events/turnout/notifier/campaign"
+	"github.com/turnout-events/turnout/notifier/notice"
+	"github.com/turnout-events/turnout/notifier/pgstore"
 )
 
 // Two members press start, pause, resume and cancel at the same moment: every
@@ -60,6 +62,49 @@ func TestActionsOfTwoMembersDoNotMix(t *testing.T) {
 	if len(got) != 3 || len(o.ledger.all()) != 3 {
 		t.Errorf("%v", got)
 	}
+}
+
+// A mail that is put back to be held after its campaign has been resumed goes
+// as soon as there is room, not when those that went meanwhile are an hour old.
+func TestWhatIsPutBackAfterAResumeGoesWithTheRest(t *testing.T) {
+	t.Parallel()
+	const perHour = 3
+	o := newOffice(t, func(c *Config) { c.MailsPerHour = perHour })
+	o.crowd(5)
+	made := o.ask(201, "POST", "/campaigns", `{"subject": "x", "body": "x", "segment": {"answer": "going"}}`)
+	o.stop() // nobody releases or claims but the test
+	ctx, now, store := t.Context(), o.clock.Now(), o.n.store
+	move := func(a campaign.Action) pgstore.Campaign {
+		t.Helper()
+		row, err := store.MoveCampaign(ctx, made.ID, a, "", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row
+	}
+	release := func(want int64) {
+		t.Helper()
+		if n, err := store.Release(ctx, perHour, now); err != nil || n != want {
+			t.Fatalf("released %d, expected %d: %v", n, want, err)
+		}
+	}
+	if err := o.n.campaigns.plan(ctx, move(campaign.Start)); err != nil {
+		t.Fatal(err)
+	}
+	release(perHour)
+	claimed, err := store.Claim(ctx, notice.ChannelMail, "x", now, time.Minute, 1)
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("claimed %d: %v", len(claimed), err)
+	}
+	move(campaign.Pause)
+	// Its worker has just read that the campaign is paused.
+	move(campaign.Resume)
+	release(perHour - 1) // the one that is claimed counts
+	held := pgstore.Result{ID: claimed[0].ID, Fence: claimed[0].Fence, State: notice.Planned, Outcome: pgstore.HeldPaused, Hold: true}
+	if n, err := store.Record(ctx, []pgstore.Result{held}); err != nil || n != 1 {
+		t.Fatalf("recorded %d: %v", n, err)
+	}
+	release(1)
 }
 
 // A planner that is stopped between any two batches leaves what the next one

@@ -25,13 +25,14 @@ func wakeBulk(ctx context.Context, tx pgx.Tx, organizationID string, now time.Ti
 // within any hour at most perHour mails of its campaigns and announcements. It
 // returns how many were released.
 func (s *Store) Release(ctx context.Context, perHour int, now time.Time) (released int64, err error) {
-	// A mail that was under way when its campaign was paused is put back a moment later, perhaps after the campaign was
-	// resumed: then nobody has woken it.
+	// What somebody had locked when there was room was passed over, and nothing was left to look at it again; a notifier of
+	// the release before puts mail back to be held and wakes nobody.
 	_, err = s.pool.Exec(ctx, `
 		INSERT INTO notifier.bulk (organization_id, check_at)
 		SELECT DISTINCT c.organization_id, $1::timestamptz FROM notifier.campaign c
 		WHERE c.state = 'running' AND NOT EXISTS (SELECT FROM notifier.bulk b WHERE b.organization_id = c.organization_id)
 		  AND (`+anyNotice+` AND n.state IN ('planned', 'failed') AND n.next_at = 'infinity' LIMIT 1) IS NOT NULL
+		ORDER BY 1
 		ON CONFLICT (organization_id) DO NOTHING`, now)
 	if err != nil {
 		return 0, fmt.Errorf("wake held mail: %w", err)

@@ -15,7 +15,8 @@ import (
 	"github.com/turnout-events/turnout/notifier/notice"
 )
 
-// Campaign is a row of one. Lock order: campaign, then bulk, then notices.
+// Campaign is a row of one. Lock order: campaign, then bulk, then notices; those
+// skip what is locked, for who has planned or recorded some waits for bulk.
 type Campaign struct {
 	ID             string
 	EventID        string

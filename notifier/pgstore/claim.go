@@ -117,6 +117,8 @@ func (s *Store) Record(ctx context.Context, results []Result) (int64, error) {
 // with all that had been claimed since the last vacuum (10 ms for 56 rows).
 // What ends a notice is told here, all at once, which the trigger of migration
 // 0019 takes from outcome_version; other states are the trigger's as ever.
+// What is put back to be held wakes its organization: the campaign may have gone
+// on since it was found paused, and whoever released then saw it on its way.
 const record = `
 	WITH done AS (
 		UPDATE notifier.notification n
@@ -126,10 +128,14 @@ const record = `
 		FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::smallint[], $8::smallint[])
 			AS r(id, fence, state, outcome, next, finished, tried, refused)
 		WHERE n.id = r.id AND n.fence = r.fence AND n.state || '' = 'claimed'
-		RETURNING n.id, n.outcome_version, n.state, n.outcome, n.attempts, n.due_at, n.finished_at),
+		RETURNING n.id, n.outcome_version, n.state, n.outcome, n.attempts, n.due_at, n.finished_at, n.organization_id, n.next_at),
 	told AS (
 		INSERT INTO notifier.outbox (notification_id, version, state, outcome, attempts, due_at, finished_at)
-		SELECT id, outcome_version, state, outcome, attempts, due_at, finished_at FROM done WHERE state IN ('sent', 'dead', 'void'))
+		SELECT id, outcome_version, state, outcome, attempts, due_at, finished_at FROM done WHERE state IN ('sent', 'dead', 'void')),
+	woken AS (
+		INSERT INTO notifier.bulk (organization_id, check_at)
+		SELECT DISTINCT organization_id, '-infinity'::timestamptz FROM done WHERE next_at = 'infinity' ORDER BY 1
+		ON CONFLICT (organization_id) DO UPDATE SET check_at = '-infinity')
 	SELECT count(*) FROM done`
 
 func count(b bool) int16 {
