@@ -53,7 +53,10 @@ func (b *batch) apply(ctx context.Context, envelopes []*contract.Envelope) error
 	if err := b.planHooks(ctx, envelopes); err != nil {
 		return err
 	}
-	return b.flush(ctx)
+	if err := b.flush(ctx); err != nil {
+		return err
+	}
+	return b.tellMembers(ctx)
 }
 
 func (b *batch) load(ctx context.Context, envelopes []*contract.Envelope) error {
@@ -243,7 +246,7 @@ func (b *batch) flush(ctx context.Context) error {
 	}
 	b.adds, b.voids = nil, nil
 	clear(b.byGuest)
-	return b.tellMembers(ctx)
+	return nil
 }
 
 func (b *batch) saveSeen(ctx context.Context) error {

@@ -3,6 +3,8 @@ package notifier
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
@@ -116,8 +118,10 @@ func memberUseful(d *notice.Delivery, now time.Time) (reason string, ok bool) {
 	}
 }
 
-// tellMembers writes what the batch plans for members.
+// tellMembers writes what the batch plans for members, all of it at its end and
+// in an order that is the same for every batch (see FanMembers).
 func (b *batch) tellMembers(ctx context.Context) error {
+	slices.SortStableFunc(b.members, func(x, y notice.Notice) int { return strings.Compare(x.Occurrence, y.Occurrence) })
 	for _, n := range b.members {
 		planned, err := b.tx.FanMembers(ctx, n)
 		if err != nil {
@@ -126,7 +130,6 @@ func (b *batch) tellMembers(ctx context.Context) error {
 		b.added[n.Kind] += int(planned)
 		b.dueNow = b.dueNow || !n.DueAt.After(b.now)
 	}
-	b.members = nil
 	return nil
 }
 

@@ -1,16 +1,20 @@
 package notifier
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/seal"
+	"github.com/turnout-events/turnout/internal/testkit"
 	"github.com/turnout-events/turnout/notifier/notice"
 )
 
@@ -111,6 +115,75 @@ func TestTheDigestComesOnceADayAndOnlyWithNews(t *testing.T) {
 func cancelled(g *contract.RSVP) contract.RSVP {
 	g.Status = contract.StatusCancelled
 	return *g
+}
+
+// Two batches plan the same digests at the same time, for events of their own of
+// the same two organizations: whatever they are in the middle of, one waits for
+// the other, and neither for both.
+func TestTwoBatchesPlanTheSameDigests(t *testing.T) {
+	t.Parallel()
+	w, accounts := staffWorld(t)
+	members := []string{accounts[contract.RoleOwner], accounts[contract.RoleEditor]}
+	slices.Sort(members)
+	var events [2][2]contract.Event // of a batch, of an organization
+	for i := range 2 {
+		if i == 1 {
+			w.event.OrganizationID = newID(t)
+			w.hear(w.staff(1, map[string]string{members[0]: contract.RoleOwner, members[1]: contract.RoleEditor}))
+		}
+		for batch := range events {
+			w.event.ID = newID(t)
+			w.publish()
+			events[batch][i] = w.event
+		}
+	}
+	// Somebody is writing the digest of each organization's second member, so that both stop at it.
+	hold, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hold.Rollback(context.WithoutCancel(t.Context())) }()
+	due := digestAt(w.clock.Now(), w.event.TimeZone, w.cfg.DigestHour)
+	for _, e := range events[0] {
+		occurrence := e.OrganizationID + "/" + due.Format(time.RFC3339)
+		if _, err := hold.Exec(t.Context(), `
+			INSERT INTO notifier.notification (id, event_id, organization_id, account_id, kind, channel, occurrence, lane, due_at, next_at,
+				epoch, state, reason, cause_type, cause_version, detail, planned_at)
+			VALUES ($1, $2, $3, $4, 'digest', 'mail', $5, 3, $6, $6, 0, 'planned', 'x', 'x', 1, '{}', $6)`,
+			notice.ID(members[1], notice.Digest, notice.ChannelMail, occurrence), e.ID, e.OrganizationID, members[1], occurrence, due); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var both errgroup.Group
+	for batch, of := range events {
+		if batch == 1 {
+			slices.Reverse(of[:])
+		}
+		var messages []*message.Message
+		for _, e := range of {
+			w.event = e
+			messages = append(messages, w.going(newID(t)))
+		}
+		both.Go(func() error { return w.n.onMessages(t.Context(), messages) })
+	}
+	testkit.Eventually(t, time.Minute, 10*time.Millisecond, func() error {
+		var waiting int
+		err := w.pool.QueryRow(t.Context(), `
+			SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		if err == nil && waiting < 2 {
+			err = fmt.Errorf("%d of 2 batches wait", waiting)
+		}
+		return err
+	})
+	if err := hold.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := both.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.memberStates(); got["digest planned"] != 4 {
+		t.Errorf("%v", got)
+	}
 }
 
 func TestADigestThatIsLateByADayIsNotSent(t *testing.T) {

@@ -34,7 +34,9 @@ func (t *Tx) saveMembers(ctx context.Context, o contract.Organization) error {
 
 // FanMembers adds one notice like n for each member of its organization who
 // wants the kind, and returns how many. The id is notice.ID of the account,
-// computed by the database; one that exists already stays as it is.
+// computed by the database; one that exists already stays as it is. A digest is
+// of all events of the organization, whose batches do not wait for each other's
+// events: always the same order, or they wait for each other here in a circle.
 func (t *Tx) FanMembers(ctx context.Context, n notice.Notice) (int64, error) {
 	detail, err := json.Marshal(n.Detail)
 	if err != nil {
@@ -48,6 +50,7 @@ func (t *Tx) FanMembers(ctx context.Context, n notice.Notice) (int64, error) {
 		FROM notifier.member m LEFT JOIN notifier.member_choice c USING (organization_id, account_id)
 		WHERE m.organization_id = $2 AND m.role = ANY($3::text[])
 		  AND coalesce(CASE $4::text WHEN 'digest' THEN c.digest WHEN 'event_full' THEN c.event_full END, true)
+		ORDER BY m.account_id
 		ON CONFLICT (id) DO NOTHING`,
 		n.EventID, n.OrganizationID, notice.MemberRoles, string(n.Kind), n.Channel, n.Occurrence, n.Kind.Lane(), n.DueAt,
 		orNull(n.UsefulUntil), n.Epoch, n.Reason, n.CauseType, n.CauseVersion, detail, n.PlannedAt)

@@ -22,7 +22,8 @@ type Store struct{ pool *pgxpool.Pool }
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
 // Tx plans for one batch of messages. Lock order: events by id, then guests,
-// then notices; the delivery side takes notices only, and skips locked ones.
+// then their notices, then those of members (FanMembers); the delivery side
+// takes notices, skips locked ones, and takes bulk last.
 type Tx struct{ tx pgx.Tx }
 
 // Plan runs f in one transaction: what it records as seen and what it plans
