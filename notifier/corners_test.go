@@ -54,7 +54,7 @@ func TestACampaignWithoutASnapshotIsNotPlanned(t *testing.T) {
 	o := newOffice(t, nil)
 	o.crowd(2)
 	made := o.ask(201, "POST", "/campaigns", `{"subject": "x", "body": "x"}`)
-	// Nobody pokes the rounds, and the clock stands.
+	o.stop() // nobody plans but the test
 	if _, err := o.pool.Exec(t.Context(), `UPDATE notifier.campaign SET state = 'running', started_at = $2 WHERE id = $1`, made.ID, o.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestACampaignWithoutASnapshotIsNotPlanned(t *testing.T) {
 	if ok || err != nil {
 		t.Errorf("planned for nobody: %v, %v", ok, err)
 	}
-	o.n.campaigns.poke()
+	o.start()
 	if a := o.until(made.ID, done); a.states()["sent"] != 2 {
 		t.Errorf("%+v", a)
 	}
@@ -189,7 +189,6 @@ func TestOnePostThatIsRefusedIsGivenUpAlone(t *testing.T) {
 			heard = w.clock.Now()
 			w.hear(w.about(contract.EventEditedV1, nil))
 		}
-		w.n.hooks.poke()
 		var states string
 		err := w.pool.QueryRow(t.Context(), `SELECT string_agg(DISTINCT state, ' ' ORDER BY state) FROM notifier.webhook_delivery`).Scan(&states)
 		if err == nil && states != "dead sent" {

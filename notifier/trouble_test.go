@@ -20,15 +20,46 @@ import (
 	"github.com/turnout-events/turnout/notifier/pgstore"
 )
 
-// until advances the clock in small steps until check passes: back-offs and
-// breakers wait for the clock, the network does not.
+// until advances the clock in steps until check passes: back-offs, breakers and
+// rests wait for the clock, the network does not. The clock stands while anything
+// is under way: what was claimed half a lease ago is not tried, however short a
+// time that was.
 func (w *world) until(step time.Duration, check func() error) {
 	w.t.Helper()
 	testkit.Eventually(w.t, 20*time.Second, 10*time.Millisecond, func() error {
-		w.clock.Advance(step)
+		busy := w.busy()
+		if busy == nil {
+			w.clock.Advance(step)
+		}
 		w.n.wake()
-		return check()
+		w.n.hooks.poke()
+		if err := check(); err != nil {
+			return errors.Join(err, busy)
+		}
+		return nil
 	})
+}
+
+// busy says what is claimed, or due and kept waiting by no breaker and no rest.
+func (w *world) busy() error {
+	now := w.clock.Now().UTC()
+	var channels []string
+	for _, d := range []*deliverer{w.n.mail, w.n.push} {
+		if d != nil && !d.breaker.Open(now) {
+			channels = append(channels, d.channel.Name())
+		}
+	}
+	var notices, posts int
+	err := w.pool.QueryRow(w.t.Context(), `
+		SELECT (SELECT count(*) FROM notifier.notification
+			WHERE state = 'claimed' OR state IN ('planned', 'failed') AND next_at <= $1 AND channel = ANY($2::text[])),
+			(SELECT count(*) FROM notifier.webhook_delivery
+			WHERE state = 'claimed' OR state IN ('planned', 'failed') AND next_at <= $1 AND webhook_id <> ALL($3::uuid[]))`,
+		now, channels, w.n.hooks.rests.all(now)).Scan(&notices, &posts)
+	if err == nil && notices+posts > 0 {
+		err = fmt.Errorf("%d notices and %d posts are under way", notices, posts)
+	}
+	return err
 }
 
 func (w *world) has(name string, subjects ...string) func() error {
