@@ -118,7 +118,7 @@ func crashWorld(t *testing.T, guests int) (*world, child) {
 	for i := range guests {
 		w.hear(w.going(fmt.Sprintf("guest%d", i)))
 	}
-	return w, child{Postgres: w.pool.Config().ConnString(), SMTP: w.ledger.addr, Lease: 2 * time.Second, Workers: 4, Keys: w.keys.keys}
+	return w, child{Postgres: w.pool.Config().ConnString(), SMTP: w.ledger.addr, Lease: 6 * time.Second, Workers: 4, Keys: w.keys.keys}
 }
 
 func startChild(t *testing.T, c child) *exec.Cmd {
@@ -187,7 +187,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			k.mu.Unlock()
 			select {
 			case <-k.died:
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatalf("the notifier never got to the step: %s", first.Stderr)
 			}
 			_ = first.Wait()
@@ -234,7 +234,7 @@ func TestKilledBeforeTheClaim(t *testing.T) {
 // eachGotIt waits until all notices are recorded as sent, and then counts.
 func (w *world) eachGotIt(t *testing.T, guests, doubles int) {
 	t.Helper()
-	testkit.Eventually(t, 30*time.Second, 20*time.Millisecond, func() error {
+	testkit.Eventually(t, 90*time.Second, 20*time.Millisecond, func() error {
 		var sent int
 		err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM notifier.notification WHERE kind = 'confirmation' AND state = 'sent'`).Scan(&sent)
 		if err == nil && sent != guests {

@@ -48,19 +48,19 @@ func TestKilledWhileAPushIsTaken(t *testing.T) {
 		w.subscribe(name, s.Browser(t, name), "")
 		w.hear(w.guest(name, contract.RSVPPromotedV1, contract.StatusConfirmed, nil))
 	}
-	settings := child{Postgres: w.pool.Config().ConnString(), SMTP: w.ledger.addr, Lease: 2 * time.Second, Workers: 1, Keys: w.keys.keys, Push: w.cfg.Push}
+	settings := child{Postgres: w.pool.Config().ConnString(), SMTP: w.ledger.addr, Lease: 6 * time.Second, Workers: 1, Keys: w.keys.keys, Push: w.cfg.Push}
 	k.mu.Lock()
 	first := startChild(t, settings)
 	k.process = first.Process
 	k.mu.Unlock()
 	select {
 	case <-k.died:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("the notifier never got to the push: %s", first.Stderr)
 	}
 	_ = first.Wait()
 	startChild(t, settings)
-	testkit.Eventually(t, 30*time.Second, 20*time.Millisecond, func() error {
+	testkit.Eventually(t, 90*time.Second, 20*time.Millisecond, func() error {
 		var sent int
 		err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM notifier.notification WHERE channel = 'push' AND kind = 'promoted' AND state = 'sent'`).Scan(&sent)
 		if err == nil && sent < guests {
