@@ -10,8 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/turnout-events/turnout/internal/testkit"
 )
 
 // entry is a message that the ledger has accepted: the 250 was about to go out.
@@ -61,12 +64,14 @@ func newLedger(t testing.TB) *ledger {
 	return l
 }
 
+// listen waits for the address: after a close it may be somebody else's for a moment.
 func (l *ledger) listen(t testing.TB, addr string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var listener net.Listener
+	testkit.Eventually(t, time.Minute, 20*time.Millisecond, func() (err error) {
+		listener, err = net.Listen("tcp", addr)
+		return err
+	})
 	l.addr = listener.Addr().String()
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &ledgerSession{l: l, conn: c}, nil }))
 	server.Domain = "ledger.test"
