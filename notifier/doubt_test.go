@@ -35,9 +35,11 @@ func TestMailInDoubtIsTriedThreeTimesAndNoMore(t *testing.T) {
 		}
 		return nil
 	})
+	w.ledger.mu.Lock()
 	if len(times) != 3 || times[2].Sub(times[1]) < max(29*time.Minute, times[1].Sub(times[0])) {
 		t.Errorf("it went at %v", times)
 	}
+	w.ledger.mu.Unlock()
 	notices, err := w.n.store.Explain(t.Context(), w.guests["ana"].ID)
 	if err != nil {
 		t.Fatal(err)
