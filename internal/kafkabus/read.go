@@ -16,6 +16,9 @@ var errStop = errors.New("stop")
 // message and the end may be control records, or compacted away.
 const stall = 5 * time.Second
 
+// fetchVersion is the one that protocolVersion makes sarama's consumers speak.
+const fetchVersion = 12
+
 // readPartition calls f for the messages in [from, to) and returns the offset after the last one. f may return errStop.
 func readPartition(ctx context.Context, client sarama.Client, topic string, partition int32, from, to int64, f func(*sarama.ConsumerMessage) error) (int64, error) {
 	if from >= to {
@@ -33,7 +36,7 @@ func readPartition(ctx context.Context, client sarama.Client, topic string, part
 	defer closePartition(pc)
 	quiet := time.NewTimer(stall)
 	defer quiet.Stop()
-	next := from
+	next, late := from, false
 	for next < to {
 		select {
 		case <-ctx.Done():
@@ -45,7 +48,7 @@ func readPartition(ctx context.Context, client sarama.Client, topic string, part
 			if cm.Offset >= to {
 				return to, nil
 			}
-			next = cm.Offset + 1
+			next, late = cm.Offset+1, false
 			switch err := f(cm); {
 			case errors.Is(err, errStop):
 				return next, nil
@@ -58,13 +61,75 @@ func readPartition(ctx context.Context, client sarama.Client, topic string, part
 				return next, err.Err
 			}
 		case <-quiet.C:
-			if pc.HighWaterMarkOffset() >= to { // the broker answers, there is just nothing more to read
+			left, err := holds(ctx, client, topic, partition, next, to)
+			switch {
+			case err != nil:
+				return next, fmt.Errorf("what %s/%d holds from offset %d: %w", topic, partition, next, err)
+			case !left:
 				return to, nil
+			case late:
+				return next, fmt.Errorf("no message of %s/%d from offset %d within %s", topic, partition, next, stall)
 			}
-			return next, fmt.Errorf("no message of %s/%d from offset %d within %s", topic, partition, next, stall)
+			late = true // the broker hung, or this process: what is there will come
+			quiet.Reset(stall)
 		}
 	}
 	return next, nil
+}
+
+// holds fetches once more to see whether a message is in [from, to). Silence is no proof, nor is the end that a consumer
+// knows: it asks for that one before its first fetch.
+func holds(ctx context.Context, client sarama.Client, topic string, partition int32, from, to int64) (bool, error) {
+	for from < to {
+		block, err := fromLeader(ctx, func() (*sarama.FetchResponseBlock, error) { return fetchBlock(client, topic, partition, from) })
+		if err != nil {
+			return false, err
+		}
+		if block.Partial {
+			return true, nil
+		}
+		before := from
+		for _, records := range block.RecordsSet {
+			batch := records.RecordBatch
+			if batch == nil || batch.PartialTrailingRecord { // of an older format, or larger than what was fetched
+				return true, nil
+			}
+			for _, record := range batch.Records {
+				if at := batch.FirstOffset + record.OffsetDelta; at >= from && at < to && !batch.Control {
+					return true, nil
+				}
+			}
+			from = max(from, batch.LastOffset()+1)
+		}
+		if from == before { // nothing at all
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+func fetchBlock(client sarama.Client, topic string, partition int32, from int64) (*sarama.FetchResponseBlock, error) {
+	leader, err := client.Leader(topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	limit := client.Config().Consumer.Fetch.Default
+	const none = -1 // no session, and whatever epoch the leader is in
+	request := &sarama.FetchRequest{Version: fetchVersion, MinBytes: 1, MaxBytes: limit, SessionEpoch: none}
+	request.AddBlock(topic, partition, from, limit, none)
+	response, err := leader.Fetch(request)
+	if err != nil {
+		return nil, err
+	}
+	block := response.GetBlock(topic, partition)
+	switch {
+	case block == nil:
+		return nil, sarama.ErrIncompleteResponse
+	case !errors.Is(block.Err, sarama.ErrNoError):
+		_ = client.RefreshMetadata(topic) // the leader may be another one
+		return nil, block.Err
+	}
+	return block, nil
 }
 
 // closePartition also reads what is buffered: sarama's feeder blocks on a full channel otherwise.
