@@ -39,7 +39,7 @@ func (l *logs) String() string {
 func server(t *testing.T) (*httpserver.Server, *logs) {
 	t.Helper()
 	l := &logs{}
-	s := httpserver.New(httpserver.Config{Role: "test", Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Drain: 5 * time.Second},
+	s := httpserver.New(httpserver.Config{Role: "test", Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Drain: time.Minute},
 		slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	return s, l
 }

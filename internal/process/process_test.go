@@ -165,7 +165,7 @@ func TestPartThatDoesNotDrainIsLeftBehind(t *testing.T) {
 	b.drain = never
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-b.ready; cancel() }()
-	if err := run(ctx, quiet(), 20*time.Millisecond, a, b); !errors.Is(err, ErrNotDrained) {
+	if err := run(ctx, quiet(), time.Second, a, b); !errors.Is(err, ErrNotDrained) {
 		t.Errorf("got %v", err)
 	}
 	d.want(t, "start a", "start b", "stop a") // the others drain all the same

@@ -33,7 +33,7 @@ func newIssuer(t *testing.T, kids ...string) *issuer {
 	t.Helper()
 	i := &issuer{t: t, private: map[string]*rsa.PrivateKey{}}
 	for _, kid := range kids {
-		i.add(kid)
+		i.add(kid, newKey(t))
 	}
 	server := httptest.NewServer(i)
 	t.Cleanup(server.Close)
@@ -41,11 +41,16 @@ func newIssuer(t *testing.T, kids ...string) *issuer {
 	return i
 }
 
-func (i *issuer) add(kid string) {
+func newKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		i.t.Fatal(err)
+		t.Fatal(err)
 	}
+	return key
+}
+
+func (i *issuer) add(kid string, key *rsa.PrivateKey) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.private[kid] = key
@@ -94,7 +99,7 @@ func good() jwt.MapClaims {
 
 func TestVerifyCachesKeysAndFindsNewOnes(t *testing.T) {
 	t.Parallel()
-	i := newIssuer(t, "a")
+	i, next := newIssuer(t, "a"), newKey(t) // made now: a busy machine takes longer for it than the pause lasts
 	v := token.NewVerifier(i.url, http.DefaultClient)
 	for range 3 {
 		if sub, err := v.Verify(t.Context(), i.sign("a", good())); err != nil || sub != account {
@@ -106,7 +111,7 @@ func TestVerifyCachesKeysAndFindsNewOnes(t *testing.T) {
 	}
 	// Within the pause after a fetch, made-up key ids cost nothing.
 	forged := i.sign("a", good())
-	i.add("b")
+	i.add("b", next)
 	for range 10 {
 		if _, err := v.Verify(t.Context(), i.sign("b", good())); !errors.Is(err, token.ErrToken) {
 			t.Fatalf("unknown key: %v", err)
