@@ -23,7 +23,7 @@ var spec = elastic.IndexSpec{
 
 func client(t *testing.T) *elastic.Client {
 	t.Helper()
-	return open(t, elastic.Config{URL: testkit.Engines(t).Elastic, Namespace: testkit.Namespace(t)})
+	return open(t, elastic.Config{URL: testkit.Engines(t).Elastic, Namespace: testkit.Namespace(t), Timeout: time.Minute})
 }
 
 func open(t *testing.T, cfg elastic.Config) *elastic.Client {
