@@ -113,7 +113,7 @@ func (d *Desk) insert(ctx context.Context, write func(context.Context) (*pgstore
 			return found, err
 		case postgres.Classify(err).Code == lockNotAvailable:
 			return nil, ErrStillRunning.After(retryAfter).Because(err)
-		case time.Since(began)+pause > persist:
+		case time.Since(began)+pause > d.cfg.Persist:
 			return nil, fault.ErrUnavailable.After(2 * retryAfter).Because(err)
 		}
 		d.sleep(pause)

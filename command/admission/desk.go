@@ -37,6 +37,9 @@ type Config struct {
 	SweepEvery time.Duration `env:"TURNOUT_COMMAND_SWEEP_EVERY" envDefault:"1s"`
 	// KeepAnswers is how long an idempotency key gets its answer again.
 	KeepAnswers time.Duration `env:"TURNOUT_COMMAND_KEEP_ANSWERS" envDefault:"24h"`
+	// Persist is how long a batch is tried again while the database is away or says "again"; 0, but in tests, means a
+	// little less than a client waits.
+	Persist time.Duration
 }
 
 // DefaultConfig has the defaults of the environment.
@@ -133,6 +136,9 @@ type Desk struct {
 func New(ctx context.Context, cfg Config, deps Deps) (*Desk, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if cfg.Persist == 0 {
+		cfg.Persist = persist
 	}
 	keys, err := deps.Keyring.Purpose(seal.PurposeAnswer)
 	if err != nil {

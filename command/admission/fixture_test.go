@@ -49,18 +49,21 @@ func newFixture(t testing.TB) *fixture {
 
 func (f *fixture) open(t testing.TB, conns int32) *pgxpool.Pool {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: f.url, MaxConns: conns}, testkit.Logger(t))
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: f.url, MaxConns: conns,
+		LockTimeout: time.Minute, StatementTimeout: time.Minute, IdleInTransactionTimeout: time.Minute}, testkit.Logger(t))
 	must(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
 
+// patience is what callers and transactions have: these tests are about right answers, on a busy machine.
+const patience = 5 * time.Minute
+
 // desk starts a desk of its own over the database, as another process would have it, and stops it with the test.
 func (f *fixture) desk(t testing.TB, change ...func(*admission.Config, *admission.Deps)) *admission.Desk {
 	t.Helper()
 	cfg := admission.DefaultConfig()
-	cfg.AnswerWithin = time.Minute // these tests are about right answers, on a busy machine
-	cfg.DecideWithin = time.Minute
+	cfg.AnswerWithin, cfg.DecideWithin = patience, patience
 	deps := admission.Deps{Keyring: f.ring, Log: testkit.Logger(t)}
 	for _, c := range change {
 		c(&cfg, &deps)
@@ -231,6 +234,17 @@ func (f *fixture) queued(t testing.TB, desk *admission.Desk, n int) {
 	testkit.Eventually(t, 10*time.Second, time.Millisecond, func() error {
 		if got := desk.Pending(); got != n {
 			return fmt.Errorf("%d requests at the desk, want %d", got, n)
+		}
+		return nil
+	})
+}
+
+// taken waits until whoever came to the desk is being decided.
+func (f *fixture) taken(t testing.TB, desk *admission.Desk) {
+	t.Helper()
+	testkit.Eventually(t, 10*time.Second, time.Millisecond, func() error {
+		if got := desk.Waiting(); got != 0 {
+			return fmt.Errorf("%d requests are not taken", got)
 		}
 		return nil
 	})

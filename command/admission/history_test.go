@@ -99,7 +99,7 @@ func TestHistoryIsLinearizable(t *testing.T) {
 	if refused == 0 {
 		t.Error("nobody was refused: the history proves little")
 	}
-	if result := porcupine.CheckOperationsTimeout(seats(total), history, 30*time.Second); result != porcupine.Ok {
+	if result := porcupine.CheckOperationsTimeout(seats(total), history, 3*time.Minute); result != porcupine.Ok {
 		t.Fatalf("history of %d operations, %d refusals: %s", len(history), refused, result)
 	}
 	f.counters(t, event)

@@ -152,7 +152,7 @@ func TestDrain(t *testing.T) {
 	event := f.event(t)
 	var woken atomic.Int64
 	cfg := admission.DefaultConfig()
-	cfg.AnswerWithin = time.Minute
+	cfg.AnswerWithin, cfg.DecideWithin = patience, patience
 	desk, err := admission.New(t.Context(), cfg, admission.Deps{
 		Store: newStore(f), Keyring: f.ring, Log: testkit.Logger(t), Wake: func(int) { woken.Add(1) },
 	})

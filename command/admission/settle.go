@@ -11,8 +11,7 @@ import (
 	"github.com/turnout-events/turnout/internal/postgres"
 )
 
-// persist is how long a batch is tried again while the database is away or says "again". A client that waits longer
-// than that has given up.
+// persist is Config.Persist by default: a client that waits longer than that has given up.
 const persist = 1500 * time.Millisecond
 
 // spoiled is a request whose own part failed inside a batch (its answer could not be made, the rules panicked): the
@@ -58,7 +57,7 @@ func (d *Desk) settle(batch []*waiting) {
 		}
 		if again(err) {
 			d.metrics.reruns.WithLabelValues("database").Inc()
-			if time.Since(began)+pause > persist || wasAway {
+			if time.Since(began)+pause > d.cfg.Persist || wasAway {
 				d.setAway(true)
 				d.failAll(batch, fault.ErrUnavailable.After(2*retryAfter).Because(err))
 				return

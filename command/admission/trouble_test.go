@@ -215,9 +215,13 @@ func TestPostgresAwayThenBack(t *testing.T) {
 		d.Store, c.AnswerWithin = pgstore.New(pool), admission.DefaultConfig().AnswerWithin
 	})
 	event := f.event(t)
-	_, err = desk.Do(t.Context(), f.submit(t, event, "before", 1))
-	must(t, err)
+	before := f.submit(t, event, "before", 1)
+	testkit.Eventually(t, 10*time.Second, 10*time.Millisecond, func() error {
+		_, err := desk.Do(t.Context(), before)
+		return err
+	})
 	v.shut()
+	slow := 0 // a few may meet a busy machine; who waited for the database would do so each time
 	for i := range 20 {
 		began := time.Now()
 		_, err := desk.Do(t.Context(), f.submit(t, event, guest(i), 1))
@@ -225,9 +229,12 @@ func TestPostgresAwayThenBack(t *testing.T) {
 		if e == nil || e.Kind != fault.Unavailable || e.RetryAfter <= 0 {
 			t.Fatalf("without a database: %v", err)
 		}
-		if took := time.Since(began); took > 3*time.Second {
-			t.Fatalf("the refusal took %s", took)
+		if time.Since(began) > 3*time.Second {
+			slow++
 		}
+	}
+	if slow > 5 {
+		t.Fatalf("%d of 20 refusals took long", slow)
 	}
 	v.release()
 	testkit.Eventually(t, 10*time.Second, 10*time.Millisecond, func() error {
@@ -256,12 +263,7 @@ func TestOverloadAndImpatience(t *testing.T) {
 	if err := <-gone; fault.KindOf(err) != fault.Unavailable {
 		t.Fatalf("impatient: %v", err)
 	}
-	testkit.Eventually(t, 5*time.Second, time.Millisecond, func() error { // it is taken: the queue is free for ten
-		if desk.Waiting() != 0 {
-			return errors.New("not taken")
-		}
-		return nil
-	})
+	f.taken(t, desk) // the queue is free for ten
 	answers := make(chan error, 30)
 	for i := range 30 {
 		r := f.submit(t, event, guest(i), 1)

@@ -183,7 +183,7 @@ func TestFewAreKeptToOneself(t *testing.T) {
 
 func shared(t *testing.T, url, namespace string) *limit.Limiter {
 	t.Helper()
-	conn, err := redisconn.Open(t.Context(), redisconn.Config{URL: url, Namespace: namespace}, testkit.Logger(t))
+	conn, err := redisconn.Open(t.Context(), redisconn.Config{URL: url, Namespace: namespace, Timeout: 5 * time.Second}, testkit.Logger(t))
 	if err != nil {
 		t.Fatal(err)
 	}

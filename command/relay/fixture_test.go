@@ -35,7 +35,8 @@ func newFixture(t testing.TB) *fixture {
 		return postgres.Migrate(ctx, url, migrations.FS)
 	})
 	var err error
-	f.pool, err = postgres.Open(t.Context(), postgres.Config{URL: f.url, MaxConns: 10}, testkit.Logger(t))
+	f.pool, err = postgres.Open(t.Context(), postgres.Config{URL: f.url, MaxConns: 10,
+		LockTimeout: time.Minute, StatementTimeout: time.Minute, IdleInTransactionTimeout: time.Minute}, testkit.Logger(t))
 	must(t, err)
 	t.Cleanup(f.pool.Close)
 	f.store = pgstore.New(f.pool)
