@@ -82,6 +82,8 @@ type Deps struct {
 	Wake func(shard int)
 	// Now is time.Now but in tests.
 	Now func() time.Time
+	// AnswerBound is how long a request may take; 0, but in tests, means what clients are promised.
+	AnswerBound time.Duration
 }
 
 // Command is the role. It is a process.Part.
@@ -133,7 +135,7 @@ func New(ctx context.Context, cfg Config, d Deps) (*Command, error) {
 		Desk: desk, SoldOut: board, Store: store, Covers: covers, Accounts: accounts,
 		Organizations: account.NewOrganizations(organizationRows, accountRows, d.Keyring), Signer: signer, Limiter: limiter,
 		Keyring: d.Keyring, Log: d.Log, Now: d.Now, Limits: cfg.Limits, EventLimits: rsvp.Limits{MaxCapacity: cfg.MaxCapacity},
-		PublicURL: strings.TrimSuffix(d.PublicURL, "/"), ServiceToken: d.ServiceToken, OpsToken: d.OpsToken,
+		PublicURL: strings.TrimSuffix(d.PublicURL, "/"), ServiceToken: d.ServiceToken, OpsToken: d.OpsToken, AnswerBound: d.AnswerBound,
 	})
 	if err != nil {
 		return nil, err

@@ -38,6 +38,10 @@ const (
 	password     = "correct horse battery"
 )
 
+// patience is what these tests have with the role: they are about right answers, also on a busy machine; those about
+// time set their own bounds.
+const patience = time.Minute
+
 // TestMain keeps gin from printing every route of every role.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
@@ -85,12 +89,13 @@ func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
 		return postgres.Migrate(ctx, url, migrations.FS)
 	})
 	log := testkit.Logger(t)
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 6}, log)
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 6,
+		LockTimeout: patience, StatementTimeout: patience, IdleInTransactionTimeout: patience}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	redis, err := redisconn.Open(t.Context(), redisconn.Config{URL: testkit.Engines(t).Redis, Namespace: testkit.Namespace(t)}, log)
+	redis, err := redisconn.Open(t.Context(), redisconn.Config{URL: testkit.Engines(t).Redis, Namespace: testkit.Namespace(t), Timeout: 5 * time.Second}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,11 +138,10 @@ func (r *role) run() {
 			GuestLink: limit.Rate{N: 3, Per: time.Hour},
 		},
 	}
-	// These tests are about right answers, also on a busy machine; those about time set their own.
-	cfg.Admission.AnswerWithin, cfg.Admission.DecideWithin = time.Minute, time.Minute
+	cfg.Admission.AnswerWithin, cfg.Admission.DecideWithin = patience, patience
 	deps := command.Deps{
 		Pool: r.pool, Redis: r.redis, Keyring: r.ring, Log: log, Registry: prometheus.NewRegistry(),
-		PublicURL: "https://turnout.example/", ServiceToken: serviceToken, OpsToken: opsToken,
+		PublicURL: "https://turnout.example/", ServiceToken: serviceToken, OpsToken: opsToken, AnswerBound: patience,
 	}
 	for _, f := range r.change {
 		f(&cfg, &deps)

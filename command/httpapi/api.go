@@ -31,7 +31,7 @@ type Desk interface {
 	Earlier(ctx context.Context, scope, key string, hash [32]byte) (a admission.Answer, found bool, err error)
 }
 
-// Deps are what the routes work with. All are required.
+// Deps are what the routes work with. All but AnswerBound are required.
 type Deps struct {
 	Desk          Desk
 	SoldOut       *soldout.Board
@@ -50,6 +50,7 @@ type Deps struct {
 	PublicURL    string // links to guests' answers start with it
 	ServiceToken string // of the other roles, for the key endpoint
 	OpsToken     string
+	AnswerBound  time.Duration // 0 means the one that clients are promised
 }
 
 // API answers. Its routes are registered by Routes and OpsRoutes.
@@ -66,6 +67,9 @@ type API struct {
 
 // New derives what the routes need of the keyring.
 func New(d Deps) (*API, error) {
+	if d.AnswerBound == 0 {
+		d.AnswerBound = answerBound
+	}
 	a := &API{Deps: d, verifier: token.NewVerifierFrom(d.Signer.Keys), zones: &zones{}, easel: make(chan struct{}, 1)}
 	var err error
 	if a.manager, err = token.NewManager(d.Keyring); err != nil {
@@ -95,58 +99,58 @@ const (
 
 // Routes registers everything that clients call.
 func (a *API) Routes(e *gin.Engine) {
-	e.GET("/.well-known/jwks.json", handle(a.jwks))
-	e.PUT("/v1/events/:id/cover", httpserver.LimitBody(MaxCoverBytes), handleLong(a.setCover))
-	e.GET("/v1/events/:id/cover", handleLong(a.cover))
+	e.GET("/.well-known/jwks.json", a.handle(a.jwks))
+	e.PUT("/v1/events/:id/cover", httpserver.LimitBody(MaxCoverBytes), a.handleLong(a.setCover))
+	e.GET("/v1/events/:id/cover", a.handleLong(a.cover))
 
 	v1 := e.Group("/v1", httpserver.LimitBody(maxBody))
-	v1.POST("/auth/register", handleLong(a.register))
-	v1.POST("/auth/login", handleLong(a.login))
-	v1.POST("/auth/refresh", handle(a.refresh))
-	v1.POST("/auth/logout", handle(a.logout))
+	v1.POST("/auth/register", a.handleLong(a.register))
+	v1.POST("/auth/login", a.handleLong(a.login))
+	v1.POST("/auth/refresh", a.handle(a.refresh))
+	v1.POST("/auth/logout", a.handle(a.logout))
 
-	v1.POST("/organizations", handle(a.createOrganization))
-	v1.PATCH("/organizations/:org", handle(a.changeOrganization))
-	v1.POST("/organizations/:org/members", handle(a.addMember))
-	v1.DELETE("/organizations/:org/members", handle(a.removeMember))
+	v1.POST("/organizations", a.handle(a.createOrganization))
+	v1.PATCH("/organizations/:org", a.handle(a.changeOrganization))
+	v1.POST("/organizations/:org/members", a.handle(a.addMember))
+	v1.DELETE("/organizations/:org/members", a.handle(a.removeMember))
 
-	v1.POST("/events", handle(a.createEvent))
-	v1.PATCH("/events/:id", handle(a.editEvent))
-	v1.PUT("/events/:id/capacity", handle(a.setCapacity))
-	v1.DELETE("/events/:id/cover", handle(a.removeCover))
-	v1.POST("/events/:id/publish", handle(a.publishEvent))
-	v1.POST("/events/:id/cancel", handle(a.cancelEvent))
-	v1.POST("/events/:id/duplicate", handle(a.duplicateEvent))
-	v1.POST("/events/:id/repeat", handleLong(a.repeatEvent))
+	v1.POST("/events", a.handle(a.createEvent))
+	v1.PATCH("/events/:id", a.handle(a.editEvent))
+	v1.PUT("/events/:id/capacity", a.handle(a.setCapacity))
+	v1.DELETE("/events/:id/cover", a.handle(a.removeCover))
+	v1.POST("/events/:id/publish", a.handle(a.publishEvent))
+	v1.POST("/events/:id/cancel", a.handle(a.cancelEvent))
+	v1.POST("/events/:id/duplicate", a.handle(a.duplicateEvent))
+	v1.POST("/events/:id/repeat", a.handleLong(a.repeatEvent))
 
-	v1.POST("/events/:id/rsvps", handle(a.submitRSVP))
-	v1.PATCH("/rsvps/:id", handle(a.changeRSVP))
-	v1.DELETE("/rsvps/:id", handle(a.cancelRSVP))
-	v1.POST("/rsvps/:id/confirm", handle(a.confirmAddress))
-	v1.POST("/rsvps/:id/accept", handle(a.acceptOffer))
-	v1.POST("/rsvps/:id/decline", handle(a.declineOffer))
-	v1.POST("/rsvps/:id/approve", handle(a.approve))
-	v1.POST("/rsvps/:id/reject", handle(a.reject))
-	v1.POST("/rsvps/:id/feedback", handle(a.giveFeedback))
+	v1.POST("/events/:id/rsvps", a.handle(a.submitRSVP))
+	v1.PATCH("/rsvps/:id", a.handle(a.changeRSVP))
+	v1.DELETE("/rsvps/:id", a.handle(a.cancelRSVP))
+	v1.POST("/rsvps/:id/confirm", a.handle(a.confirmAddress))
+	v1.POST("/rsvps/:id/accept", a.handle(a.acceptOffer))
+	v1.POST("/rsvps/:id/decline", a.handle(a.declineOffer))
+	v1.POST("/rsvps/:id/approve", a.handle(a.approve))
+	v1.POST("/rsvps/:id/reject", a.handle(a.reject))
+	v1.POST("/rsvps/:id/feedback", a.handle(a.giveFeedback))
 
-	v1.POST("/events/:id/check-ins", handle(a.checkIn))
-	v1.DELETE("/events/:id/check-ins/:rsvp", handle(a.undoCheckIn))
-	v1.POST("/events/:id/check-ins/batch", handleLong(a.mergeCheckIns))
+	v1.POST("/events/:id/check-ins", a.handle(a.checkIn))
+	v1.DELETE("/events/:id/check-ins/:rsvp", a.handle(a.undoCheckIn))
+	v1.POST("/events/:id/check-ins/batch", a.handleLong(a.mergeCheckIns))
 
-	v1.POST("/guest-links", handle(a.requestGuestLink))
-	v1.POST("/guest-sessions", handle(a.openGuestSession))
-	v1.POST("/privacy/export", handleLong(a.exportPersonal))
-	v1.POST("/privacy/erase", handleLong(a.erasePersonal))
+	v1.POST("/guest-links", a.handle(a.requestGuestLink))
+	v1.POST("/guest-sessions", a.handle(a.openGuestSession))
+	v1.POST("/privacy/export", a.handleLong(a.exportPersonal))
+	v1.POST("/privacy/erase", a.handleLong(a.erasePersonal))
 
-	v1.GET("/events/:id/history", handleLong(a.history))
-	v1.GET("/events/:id/history/verify", handleLong(a.verifyHistory))
-	v1.GET("/events/:id/certificate", handleLong(a.certificate))
+	v1.GET("/events/:id/history", a.handleLong(a.history))
+	v1.GET("/events/:id/history/verify", a.handleLong(a.verifyHistory))
+	v1.GET("/events/:id/certificate", a.handleLong(a.certificate))
 }
 
 // OpsRoutes registers what only roles and operators call.
 func (a *API) OpsRoutes(e *gin.Engine) {
-	e.POST(seal.KeyPath, handleLong(a.dataKeys))
-	e.GET("/v1/ops/outbox", ops.Guard(a.OpsToken), handle(a.outbox))
+	e.POST(seal.KeyPath, a.handleLong(a.dataKeys))
+	e.GET("/v1/ops/outbox", ops.Guard(a.OpsToken), a.handle(a.outbox))
 	e.GET("/v1/ops/profile", ops.Guard(a.OpsToken), ops.Profile)
 }
 
@@ -159,8 +163,11 @@ const (
 	longBound = 15 * time.Second
 )
 
-func handle(f func(*gin.Context) error) gin.HandlerFunc     { return bounded(answerBound, f) }
-func handleLong(f func(*gin.Context) error) gin.HandlerFunc { return bounded(longBound, f) }
+func (a *API) handle(f func(*gin.Context) error) gin.HandlerFunc { return bounded(a.AnswerBound, f) }
+
+func (a *API) handleLong(f func(*gin.Context) error) gin.HandlerFunc {
+	return bounded(max(a.AnswerBound, longBound), f)
+}
 
 // bounded makes a problem of an error. What is not there and what the client
 // may not know of get the same words: a detail would tell them apart.
