@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/testkit"
@@ -13,7 +14,8 @@ import (
 func TestAComparisonOfSeveralReadings(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	es, err := elastic.Open(ctx, elastic.Config{URL: testkit.Engines(t).Elastic, Namespace: testkit.Namespace(t)}, slog.New(slog.DiscardHandler))
+	es, err := elastic.Open(ctx, elastic.Config{URL: testkit.Engines(t).Elastic, Namespace: testkit.Namespace(t), Timeout: time.Minute},
+		slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func open(t *testing.T, keys guestlist.Keys) *stores {
 	at, ns := testkit.Engines(t), testkit.Namespace(t)
 	log := slog.New(slog.DiscardHandler)
 	ctx := t.Context()
-	es, err := elastic.Open(ctx, elastic.Config{URL: at.Elastic, Namespace: ns}, log)
+	es, err := elastic.Open(ctx, elastic.Config{URL: at.Elastic, Namespace: ns, Timeout: time.Minute}, log)
 	must(t, err)
 	rd, err := redisconn.Open(ctx, redisconn.Config{URL: at.Redis, Namespace: ns, Timeout: 5 * time.Second}, log)
 	must(t, err)

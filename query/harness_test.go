@@ -20,6 +20,7 @@ import (
 	"encoding/base64"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
 	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/id"
 	"github.com/turnout-events/turnout/internal/kafkabus"
@@ -48,6 +49,8 @@ type readSide struct {
 	stopQuery func()
 	deps      projector.Deps
 	registry  *prometheus.Registry
+
+	stopProjector func() // and wait until it writes no more
 
 	// Between the query role, and it alone, and its stores.
 	elasticCable, redisCable *testkit.Cable
@@ -117,7 +120,7 @@ func startBehind(t *testing.T, between func(elasticURL string) string) *readSide
 	must(t, err)
 	r.manage, err = token.NewManager(r.ring)
 	must(t, err)
-	r.elastic, err = elastic.Open(ctx, elastic.Config{URL: at.Elastic, Namespace: ns}, log)
+	r.elastic, err = elastic.Open(ctx, elastic.Config{URL: at.Elastic, Namespace: ns, Timeout: time.Minute}, log)
 	must(t, err)
 	r.redis, err = redisconn.Open(ctx, redisconn.Config{URL: at.Redis, Namespace: ns, Timeout: 5 * time.Second}, log)
 	must(t, err)
@@ -149,7 +152,16 @@ func startBehind(t *testing.T, between func(elasticURL string) string) *readSide
 		Log: log, Registry: registry, Elastic: es, Redis: rd, Ring: r.ring, Verifier: r.members})
 	must(t, err)
 	var wait sync.WaitGroup
-	wait.Go(func() { report(t, p.Run(ctx)) })
+	pctx, stopProjector := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	r.stopProjector = func() {
+		stopProjector()
+		<-stopped
+	}
+	wait.Go(func() {
+		defer close(stopped)
+		report(t, p.Run(pctx))
+	})
 	qctx, stopQuery := context.WithCancel(ctx)
 	r.stopQuery = stopQuery
 	wait.Go(func() { report(t, q.Run(qctx)) })
@@ -179,7 +191,7 @@ func (r *readSide) warmUp() {
 		contract.Personal{}, contract.Counters{})
 	org := newID(r.t)
 	r.organization(org)
-	testkit.Eventually(r.t, 30*time.Second, 50*time.Millisecond, func() error {
+	testkit.Eventually(r.t, time.Minute, 50*time.Millisecond, func() error {
 		for _, name := range []string{"listing", "availability", "guestlist", "facts"} {
 			if mark, err := r.redis.HGet(r.t.Context(), r.redis.Key("applied", e.ID), name).Int64(); err != nil || mark < v {
 				return fmt.Errorf("%s is at %d: %w", name, mark, err)
@@ -290,10 +302,21 @@ func (r *readSide) sealed(wireName string, v contract.RSVP, personal contract.Pe
 	return r.next(v.EventID, wireName, v.OrganizationID, contract.RSVPMessage{RSVP: v, Counters: counters})
 }
 
+// organization publishes one and waits until it is known: for who has a role reads wait no longer than a request may take,
+// and no version says that they should come again.
 func (r *readSide) organization(org string, members ...contract.Member) {
 	r.t.Helper()
-	r.send(contract.TopicOrganizations, r.next(org, contract.OrganizationCreatedV1, org, contract.OrganizationMessage{
-		Organization: contract.Organization{ID: org, Slug: "o-" + org[len(org)-8:], Name: "Org", Members: members}}))
+	env := r.next(org, contract.OrganizationCreatedV1, org, contract.OrganizationMessage{
+		Organization: contract.Organization{ID: org, Slug: "o-" + org[len(org)-8:], Name: "Org", Members: members}})
+	r.send(contract.TopicOrganizations, env)
+	testkit.Eventually(r.t, time.Minute, 20*time.Millisecond, func() error {
+		got, err := r.elastic.Get(r.t.Context(), document.Access, org)
+		if err == nil && got.Version < env.Version {
+			err = errorf("the organization is at version %d, not at %d", got.Version, env.Version)
+		}
+		return err
+	})
+	must(r.t, r.elastic.Refresh(r.t.Context(), document.Access))
 }
 
 type response struct {
@@ -303,17 +326,31 @@ type response struct {
 }
 
 // get asks as a client that waits for its turn: on a busy machine a store may
-// take longer than a request may, and 503 says when to come back.
+// take longer than a request may, and a projector longer than a read waits for
+// it. Both answers say when to come back.
 func (r *readSide) get(path string, headers ...string) response {
 	r.t.Helper()
-	var got response
-	for range 20 {
-		if got = r.getOnce(path, headers...); got.status != http.StatusServiceUnavailable {
-			break
+	return r.asking(path, headers, func(got response) bool { return got.status == http.StatusServiceUnavailable || got.notYetVisible() })
+}
+
+// late is get for a version that never comes.
+func (r *readSide) late(path string, headers ...string) response {
+	r.t.Helper()
+	return r.asking(path, headers, func(got response) bool { return got.status == http.StatusServiceUnavailable })
+}
+
+// asking asks until the answer is none that is asked for again, for a minute.
+func (r *readSide) asking(path string, headers []string, again func(response) bool) response {
+	r.t.Helper()
+	for end := time.Now().Add(time.Minute); ; <-time.After(500 * time.Millisecond) {
+		if got := r.getOnce(path, headers...); !again(got) || time.Now().After(end) {
+			return got
 		}
-		<-time.After(500 * time.Millisecond)
 	}
-	return got
+}
+
+func (got response) notYetVisible() bool {
+	return got.status == http.StatusConflict && strings.Contains(string(got.body), "not-yet-visible")
 }
 
 func (r *readSide) getOnce(path string, headers ...string) response {

@@ -70,10 +70,10 @@ func TestReadYourWrites(t *testing.T) {
 			t.Errorf("suggested after edit %d: %+v", i, hits)
 		}
 	}
-	if late := r.get("/v1/suggest?q=kaffee", atLeast(e.ID, v+1)...); late.status != http.StatusConflict {
+	if late := r.late("/v1/suggest?q=kaffee", atLeast(e.ID, v+1)...); late.status != http.StatusConflict {
 		t.Errorf("suggested of a version that never comes: %d %s", late.status, late.body)
 	}
-	if late := r.get("/v1/events/"+e.ID+"/availability", atLeast(e.ID, v+1)...); late.status != http.StatusConflict ||
+	if late := r.late("/v1/events/"+e.ID+"/availability", atLeast(e.ID, v+1)...); late.status != http.StatusConflict ||
 		!strings.Contains(string(late.body), "not-yet-visible") {
 		t.Errorf("a version that never comes: %d %s", late.status, late.body)
 	}
@@ -287,15 +287,20 @@ func TestStream(t *testing.T) {
 			}
 		}
 	}()
-	if first := <-states; first.Version != v {
-		t.Errorf("first state is %+v", first)
+	select {
+	case first := <-states:
+		if first.Version != v {
+			t.Errorf("first state is %+v", first)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("there is no first state")
 	}
 	var last int64
 	for i := range 20 {
 		last = r.answer(contract.RSVPConfirmedV1, contract.RSVP{ID: newID(t), Response: contract.Going, EventID: e.ID, Status: contract.StatusConfirmed, PartySize: 1},
 			contract.Personal{}, contract.Counters{Capacity: n(100), Going: i + 1})
 	}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	seen := v
 	for seen < last {
 		select {
@@ -314,7 +319,7 @@ func TestStream(t *testing.T) {
 		if open {
 			t.Error("a state after the last one")
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the stream outlives the server")
 	}
 }
