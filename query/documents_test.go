@@ -1,11 +1,14 @@
 package query_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/testkit"
 )
 
@@ -66,35 +70,64 @@ func TestASearchIsOfOneMoment(t *testing.T) {
 	t.Parallel()
 	b := &between{}
 	r := startBehind(t, b.behind(t))
-	e := r.event(newID(t), "Lamplight")
-	other := r.event(newID(t), "Lamplight, too")
-	hide := func() {
-		e.Visibility = contract.VisibilityUnlisted
-		r.send(contract.TopicRegistrations, r.next(e.ID, contract.EventEditedV1, e.OrganizationID, contract.EventMessage{Event: e}))
-		testkit.Eventually(t, 20*time.Second, 20*time.Millisecond, func() error {
-			n, err := r.elastic.Count(t.Context(), document.Listings, map[string]any{"bool": map[string]any{"filter": []any{
-				map[string]any{"term": map[string]any{"event_id": e.ID}}, map[string]any{"term": map[string]any{"visibility": contract.VisibilityPublic}}}}})
-			if err == nil && n != 0 {
-				err = errorf("it is not hidden yet")
+	for round := 0; ; round++ {
+		word := "lamplight" + strconv.Itoa(round)
+		e, other := r.event(newID(t), word), r.event(newID(t), word+", too")
+		r.publish(e, contract.Counters{})
+		r.publish(other, contract.Counters{})
+		testkit.Eventually(t, time.Minute, 20*time.Millisecond, func() error {
+			n, err := r.elastic.Count(t.Context(), document.Listings, map[string]any{"terms": map[string]any{"event_id": []string{e.ID, other.ID}}})
+			if err == nil && n != 2 {
+				err = errorf("%d are listed", n)
 			}
 			return err
 		})
-	}
-	r.publish(e, contract.Counters{})
-	r.publish(other, contract.Counters{})
-	testkit.Eventually(t, 20*time.Second, 20*time.Millisecond, func() error {
-		n, err := r.elastic.Count(t.Context(), document.Listings, map[string]any{"terms": map[string]any{"event_id": []string{e.ID, other.ID}}})
-		if err == nil && n != 2 {
-			err = errorf("%d are listed", n)
+		hide := func() { // by hand: the search waits meanwhile, for no longer than a request may take
+			if err := r.unlist(e); err != nil {
+				t.Error(err)
+			}
 		}
+		b.do.Store(&hide)
+		answer := r.getOnce("/v1/events?q=" + word)
+		if answer.status == http.StatusServiceUnavailable && round < 10 {
+			b.do.Store(nil)
+			t.Logf("with another pair, for this machine took too long: %s", answer.body)
+			continue
+		}
+		got := ok[found](t, answer)
+		if b.do.Load() != nil {
+			t.Fatal("nothing was asked for by id")
+		}
+		if got.Total != 1 || len(got.Items) != 1 || got.Items[0].ID != other.ID {
+			t.Errorf("%+v", got)
+		}
+		return
+	}
+}
+
+// unlist hides an event in the listing alone, at once.
+func (r *readSide) unlist(e contract.Event) error {
+	ctx := r.t.Context()
+	got, err := r.elastic.Get(ctx, document.Listings, e.ID)
+	if err != nil {
 		return err
-	})
-	b.do.Store(&hide)
-	got := ok[found](t, r.getOnce("/v1/events?q=lamplight"))
-	if b.do.Load() != nil {
-		t.Fatal("nothing was asked for by id")
 	}
-	if got.Total != 1 || len(got.Items) != 1 || got.Items[0].ID != other.ID {
-		t.Errorf("%+v", got)
+	var doc document.Listing
+	if err := json.Unmarshal(got.Source, &doc); err != nil {
+		return err
 	}
+	e.Visibility = contract.VisibilityUnlisted
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	doc.SetDetails(doc.Version+1, body)
+	if err := doc.Derive(); err != nil {
+		return err
+	}
+	results, err := r.elastic.Bulk(ctx, opOf(document.Listings, e.ID, doc.Version, doc))
+	if err == nil {
+		_, err = elastic.Sum(results)
+	}
+	return errors.Join(err, r.elastic.Refresh(ctx, document.Listings))
 }
