@@ -23,7 +23,7 @@ func TestOneStoreAway(t *testing.T) {
 	paths := []string{page, slug, seats, search}
 	healthy := func() {
 		t.Helper()
-		testkit.Eventually(t, 10*time.Second, 100*time.Millisecond, func() error {
+		testkit.Eventually(t, time.Minute, 100*time.Millisecond, func() error {
 			for _, path := range paths {
 				if got := r.getOnce(path, atLeast(e.ID, v)...); got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "" {
 					return errorf("%s: %d %s %s", path, got.status, got.header.Get("Turnout-Degraded"), got.body)
@@ -33,18 +33,33 @@ func TestOneStoreAway(t *testing.T) {
 		})
 	}
 	healthy()
-	timed := func(path string) response {
+	// within asks up to five times, for the machine is busy with other tests, and wants one of the answers in time. Only what
+	// has had all the time of a request, and was refused for that, may be answered otherwise the next time.
+	within := func(bound time.Duration, path string) (got response) {
 		t.Helper()
-		began := time.Now()
-		got := r.getOnce(path)
-		if took := time.Since(began); took > 3*time.Second { // two are promised, the third is for a busy machine
-			t.Errorf("%s took %s", path, took)
+		quickest := time.Hour
+		for range 5 {
+			began := time.Now()
+			got = r.getOnce(path)
+			took := time.Since(began)
+			quickest = min(quickest, took)
+			outOfTime := got.status == http.StatusServiceUnavailable && took >= 1900*time.Millisecond
+			if took <= bound && !outOfTime {
+				return got
+			}
+		}
+		if quickest > bound {
+			t.Errorf("%s took no less than %s", path, quickest)
 		}
 		return got
 	}
+	timed := func(path string) response { // two seconds are promised, the third is for a busy machine
+		t.Helper()
+		return within(3*time.Second, path)
+	}
 	for how, away := range map[string]func(*testkit.Cable){"cut": (*testkit.Cable).Cut, "hang": (*testkit.Cable).Hang} {
 		away(r.redisCable)
-		testkit.Eventually(t, 10*time.Second, 50*time.Millisecond, func() error {
+		testkit.Eventually(t, time.Minute, 50*time.Millisecond, func() error {
 			got := timed(seats)
 			if got.status != http.StatusOK || got.header.Get("Turnout-Degraded") != "seats" {
 				return errorf("redis %s: %d %q %s", how, got.status, got.header.Get("Turnout-Degraded"), got.body)
@@ -80,9 +95,8 @@ func TestOneStoreAway(t *testing.T) {
 		for range 6 { // the breaker opens
 			timed("/v1/events?q=resilient&limit=8")
 		}
-		began := time.Now()
-		if got := r.getOnce("/v1/events?q=resilient&limit=9"); got.status != http.StatusServiceUnavailable || time.Since(began) > 500*time.Millisecond {
-			t.Errorf("elasticsearch %s, with the breaker open: %d after %s", how, got.status, time.Since(began))
+		if got := within(500*time.Millisecond, "/v1/events?q=resilient&limit=9"); got.status != http.StatusServiceUnavailable { // one of them may probe
+			t.Errorf("elasticsearch %s, with the breaker open: %d", how, got.status)
 		}
 		r.elasticCable.Mend()
 		healthy()
