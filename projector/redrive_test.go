@@ -77,28 +77,37 @@ func TestARedrivenEditStays(t *testing.T) {
 	t.Parallel()
 	b := newBusy(t)
 	ctx := t.Context()
-	must(t, b.handlers[listing.Group](ctx, []*message.Message{b.answered(7)}))
-	readBefore, _ := b.stored()
 	p, err := projector.New(ctx, projector.Config{Refresh: time.Minute, MaxBatch: 50}, projector.Deps{
 		Log: testkit.Logger(t), Registry: prometheus.NewRegistry(), Elastic: b.elastic, Redis: b.redis, Keys: b.world})
 	must(t, err)
-	redriven := make(chan error, 1)
-	go func() {
-		redriven <- p.Redrive(ctx, kafkabus.DeadLetter{Group: listing.Group, Message: b.edited(6, "edited")})
-	}()
-	testkit.Eventually(t, 10*time.Second, 5*time.Millisecond, func() error {
-		if doc, _ := b.stored(); doc.DetailsVersion != 6 {
-			return fmt.Errorf("details of version %d", doc.DetailsVersion)
+	const rounds = 6
+	for round := range int64(rounds) {
+		edit := 6 + 3*round // between two answers
+		must(t, b.handlers[listing.Group](ctx, []*message.Message{b.answered(edit + 1)}))
+		readBefore, _ := b.stored()
+		redriven, began := make(chan error, 1), time.Now()
+		go func() {
+			redriven <- p.Redrive(ctx, kafkabus.DeadLetter{Group: listing.Group, Message: b.edited(edit, "edited")})
+		}()
+		testkit.Eventually(t, time.Minute, 5*time.Millisecond, func() error {
+			if doc, _ := b.stored(); doc.DetailsVersion != edit {
+				return fmt.Errorf("details of version %d", doc.DetailsVersion)
+			}
+			return nil
+		})
+		readBefore.SetSeats(edit+2, contract.Counters{Going: 8})
+		results, err := b.elastic.Bulk(ctx, []elastic.Op{{Index: document.Listings, ID: b.event.ID, Version: edit + 2, Doc: readBefore}})
+		took := time.Since(began)
+		must(t, err)
+		_, err = elastic.Sum(results)
+		must(t, errors.Join(err, <-redriven))
+		doc, title := b.stored()
+		if title == "edited" && doc.DetailsVersion == edit && doc.SeatsVersion == edit+2 {
+			return
 		}
-		return nil
-	})
-	readBefore.SetSeats(8, contract.Counters{Going: 8})
-	results, err := b.elastic.Bulk(ctx, []elastic.Op{{Index: document.Listings, ID: b.event.ID, Version: 8, Doc: readBefore}})
-	must(t, err)
-	_, err = elastic.Sum(results)
-	must(t, errors.Join(err, <-redriven))
-	if doc, title := b.stored(); title != "edited" || doc.DetailsVersion != 6 || doc.SeatsVersion != 8 {
-		t.Errorf("%q of version %d, seats of %d", title, doc.DetailsVersion, doc.SeatsVersion)
+		if took <= 450*time.Millisecond || round == rounds-1 { // else the look that is waited for may have been before the write
+			t.Fatalf("%q of version %d, seats of %d, written within %s", title, doc.DetailsVersion, doc.SeatsVersion, took)
+		}
 	}
 }
 
