@@ -157,6 +157,50 @@ func TestAWriteThatAlwaysConflictsIsAnError(t *testing.T) {
 	}
 }
 
+// However long an event's history is, its document is written soon after it was
+// read: a hot event is written by others often.
+func TestAHotEventIsRewrittenSoonAfterItIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, rand.New(rand.NewPCG(7, 8)))
+	var items []feed.Item
+	first, err := w.log[0].Event()
+	must(t, err)
+	const long = 5000
+	for v := range int64(long) {
+		env := w.envelope(first.Event.ID, v+1, contract.EventEditedV1, first.Event.OrganizationID, contract.EventMessage{Event: first.Event})
+		items = append(items, feed.Item{Envelope: env})
+	}
+	var began, read time.Time
+	var before, quickest time.Duration // until it is read first, and from a reading to its writing
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "_mget"):
+			if read = time.Now(); before == 0 {
+				before = read.Sub(began)
+			}
+			_, _ = w.Write([]byte(`{"docs":[{"_id":"e","found":false}]}`))
+		case strings.HasSuffix(r.URL.Path, "_bulk"):
+			if took := time.Since(read); quickest == 0 || took < quickest {
+				quickest = took
+			}
+			_, _ = w.Write([]byte(`{"items":[{"index":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"newer"}}}]}`))
+		default: // who is there
+			_, _ = w.Write([]byte(`{}`))
+		}
+	}))
+	t.Cleanup(server.Close)
+	es, err := elastic.Open(t.Context(), elastic.Config{URL: server.URL, Namespace: "t"}, testkit.Logger(t))
+	must(t, err)
+	t.Cleanup(func() { _ = es.Close(context.WithoutCancel(t.Context())) })
+	began = time.Now()
+	_, err = listing.Rewrite(t.Context(), es, document.Listings, elastic.Doc{ID: first.Event.ID, Version: long}, items)
+	must(t, err)
+	if quickest == 0 || quickest > before/8 {
+		t.Errorf("reading the history took %s, and every writing came %s after its reading or later", before, quickest)
+	}
+}
+
 // A document of a version that its event has not reached stops nothing.
 func TestADocumentThatIsAheadIsWritten(t *testing.T) {
 	t.Parallel()

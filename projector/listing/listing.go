@@ -215,22 +215,23 @@ func Rewrite(ctx context.Context, client *elastic.Client, target string, stored 
 	for _, it := range items {
 		last = max(last, it.Envelope.Version)
 	}
+	whole, err := of(stored.ID, items, last) // a long history takes a while: nothing of it between reading and writing
+	if err != nil || whole == nil {
+		return false, err
+	}
 	for range 20 { // a hot event is written between our reading and our writing
 		docs, err := client.MGet(ctx, target, []string{stored.ID})
 		if err != nil {
 			return false, err
 		}
-		doc, err := of(stored.ID, items, last)
-		if err != nil || doc == nil {
-			return false, err
-		}
+		doc := *whole
 		if now := docs[0]; now.Version > last && now.Version != stored.Version {
-			if err := keepNewer(doc, now, last); err != nil {
+			if err := keepNewer(&doc, now, last); err != nil {
 				return false, err
 			}
 		}
 		// An equal version writes again; a lower one would not.
-		ops := []elastic.Op{{Index: target, ID: stored.ID, Version: max(doc.Version, docs[0].Version), Doc: *doc}}
+		ops := []elastic.Op{{Index: target, ID: stored.ID, Version: max(doc.Version, docs[0].Version), Doc: doc}}
 		results, err := client.Bulk(ctx, ops)
 		if err != nil {
 			return false, err
