@@ -20,7 +20,7 @@ import (
 
 // The faults that readers return.
 var (
-	ErrNotYetVisible = fault.New(fault.Conflict, "not-yet-visible", "The read store has not come that far")
+	ErrNotYetVisible = fault.New(fault.Conflict, "not-yet-visible", "The read store has not come that far").After(time.Second)
 	ErrSearchAway    = fault.New(fault.Unavailable, "search-unavailable", "Search is away for the moment")
 	ErrSeatsAway     = fault.New(fault.Unavailable, "seats-unavailable", "The seats cannot be read for the moment")
 	ErrCursor        = fault.New(fault.Invalid, "invalid-cursor", "This cursor does not belong to this query")
