@@ -3,6 +3,7 @@ package reader
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,9 @@ func (h *Hub) listen(ctx context.Context) {
 	if _, err := sub.Receive(ctx); err != nil {
 		return
 	}
-	h.catchUp(ctx)
+	if err := h.catchUp(ctx); err != nil {
+		return
+	}
 	h.connected.Store(true)
 	// The ping finds a dead connection; without it a silent one looks like a
 	// quiet night.
@@ -102,7 +105,9 @@ func (h *Hub) listen(ctx context.Context) {
 			case *redis.Message:
 				h.take(m.Payload)
 			case *redis.Subscription: // it lost its connection and has another: what was published between is lost
-				h.catchUp(ctx)
+				if err := h.catchUp(ctx); err != nil {
+					return
+				}
 			}
 		case <-probe.C:
 			if err := h.stores.Redis.Ping(ctx).Err(); err != nil {
@@ -114,8 +119,10 @@ func (h *Hub) listen(ctx context.Context) {
 	}
 }
 
-// catchUp reads again what viewers wait for: messages were missed.
-func (h *Hub) catchUp(ctx context.Context) {
+// catchUp reads again what viewers wait for: messages were missed. The listing
+// may be behind what they were, so only Redis will do, unless it does not have
+// the seats. An error means that viewers may have missed something still.
+func (h *Hub) catchUp(ctx context.Context) error {
 	h.mu.RLock()
 	var watched []string
 	for id, e := range h.entries {
@@ -128,10 +135,20 @@ func (h *Hub) catchUp(ctx context.Context) {
 	}
 	h.mu.RUnlock()
 	for _, id := range watched {
-		if seats, err := h.stores.Seats(ctx, id); err == nil {
+		seats, err := h.stores.seatsInRedis(ctx, id)
+		if errors.Is(err, redis.Nil) {
+			seats, err = h.stores.Seats(ctx, id)
+		}
+		switch {
+		case err == nil:
 			h.entry(id).set(seats, time.Time{})
+		case Away(err) || ctx.Err() != nil:
+			return err
+		default: // one event that cannot be read must not cost the others their subscription
+			h.log.WarnContext(ctx, "seats not read after a reconnect", "event", id, "error", err)
 		}
 	}
+	return nil
 }
 
 func (h *Hub) take(payload string) {

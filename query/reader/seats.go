@@ -34,10 +34,9 @@ func OwnerOf(e *contract.Event) Owner {
 	return Owner{OrganizationID: e.OrganizationID, Status: e.Status, PublishedAt: e.PublishedAt}
 }
 
-// Seats reads Redis; a miss, or Redis being away or not filled, is answered from
-// the listing and marked.
-func (s *Stores) Seats(ctx context.Context, eventID string) (Seats, error) {
-	got, err := askRedis(ctx, s, func(ctx context.Context) (Seats, error) {
+// seatsInRedis are what Redis has; redis.Nil when it has none, or is not filled.
+func (s *Stores) seatsInRedis(ctx context.Context, eventID string) (Seats, error) {
+	return askRedis(ctx, s, func(ctx context.Context) (Seats, error) {
 		pipe := s.Redis.Pipeline()
 		seats := pipe.HMGet(ctx, s.Redis.Key(document.KeyAvailability, eventID), document.FieldVersion, document.FieldBody)
 		event := pipe.HGet(ctx, s.Redis.Key(document.KeyEvent, eventID), document.FieldBody)
@@ -50,6 +49,12 @@ func (s *Stores) Seats(ctx context.Context, eventID string) (Seats, error) {
 		}
 		return seatsOf(seats.Val(), event.Val())
 	})
+}
+
+// Seats reads Redis; a miss, or Redis being away or not filled, is answered from
+// the listing and marked.
+func (s *Stores) Seats(ctx context.Context, eventID string) (Seats, error) {
+	got, err := s.seatsInRedis(ctx, eventID)
 	if err == nil {
 		return got, nil
 	}
