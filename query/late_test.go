@@ -143,7 +143,14 @@ func TestFeedWaitsForWhatFailed(t *testing.T) {
 		if got := f.read(); len(got) != len(before) {
 			t.Errorf("given out before %d was there: %v", want[len(before)], got)
 		}
+		asked := append(atLeast(e.ID, want[len(want)-1]), f.member...)
+		if early := r.late(f.path+f.after, asked...); !early.notYetVisible() {
+			t.Errorf("asked for %d, which is not given out: %d %s", want[len(want)-1], early.status, early.body)
+		}
 		must(t, facts.Handle(ctx, messages))
+		if now := r.get(f.path+f.after, asked...); now.status != http.StatusOK || !strings.Contains(string(now.body), e.ID) {
+			t.Errorf("asked for %d: %d %s", want[len(want)-1], now.status, now.body)
+		}
 		if got := f.read(); !slices.Equal(got, want) {
 			t.Fatalf("the feed has %v, want %v", got, want)
 		}

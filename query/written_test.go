@@ -1,12 +1,23 @@
 package query_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/document"
+	"github.com/turnout-events/turnout/internal/testkit"
+	"github.com/turnout-events/turnout/projector/analytics"
+	"github.com/turnout-events/turnout/projector/feed"
+	"github.com/turnout-events/turnout/projector/guestlist"
+	"github.com/turnout-events/turnout/projector/listing"
 )
 
 // Who has just queued reads the place in the queue that the answer said.
@@ -88,6 +99,51 @@ func TestAnRSVPThatIsNotThereYetIsNotDenied(t *testing.T) {
 		}
 		if got := ask("/v1/rsvps/"+c.id, c.headers...); got.status != c.status {
 			t.Errorf("%s: %d %s, want %d", c.name, got.status, got.body, c.status)
+		}
+	}
+}
+
+// A guest list of a version has what was written before it, also where the
+// version's own guest is there first.
+func TestAGuestListHasWhatCameBefore(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ctx, log := t.Context(), testkit.Logger(t)
+	org, owner := newID(t), newID(t)
+	r.organization(org, contract.Member{AccountID: owner, Role: contract.RoleOwner})
+	nothing := func(context.Context, []feed.Item) {}
+	facts := analytics.New(r.elastic, feed.To(document.Facts), nothing, nil)
+	listed := listing.New(r.elastic, feed.To(document.Listings), nothing, log)
+	some := guestlist.New(r.elastic, r.keys, feed.To(document.GuestList), nothing, log)
+	all := guestlist.New(r.elastic, r.keys, feed.To(document.GuestList), feed.NewTracker(r.redis, guestlist.Group, log).Applied, log)
+	const rounds = 5
+	for round := range rounds {
+		e := r.event(org, "Half written")
+		path, asOwner := "/v1/events/"+e.ID+"/guests", []string{"Authorization", "Bearer account:" + owner}
+		ok[map[string]any](t, r.get(path, append(atLeast(e.ID, r.publish(e, contract.Counters{})), asOwner...)...))
+		var messages []*message.Message // which no log has: nobody else applies them
+		var last int64
+		for _, name := range []string{"Ada", "Grace"} {
+			g := contract.RSVP{ID: newID(t), EventID: e.ID, OrganizationID: org, Response: contract.Going, Status: contract.StatusConfirmed, PartySize: 1}
+			env := r.sealed(contract.RSVPConfirmedV1, g, contract.Personal{Name: name}, contract.Counters{})
+			messages, last = append(messages, messageOf(env)), env.Version
+		}
+		must(t, errors.Join(listed.Handle(ctx, messages), facts.Handle(ctx, messages), some.Handle(ctx, messages[1:])))
+		began := time.Now()
+		whole := make(chan error, 1)
+		var took time.Duration
+		time.AfterFunc(100*time.Millisecond, func() {
+			err := all.Handle(ctx, messages)
+			took = time.Since(began)
+			whole <- err
+		})
+		got := r.get(path, append(atLeast(e.ID, last), asOwner...)...)
+		must(t, <-whole)
+		if got.status == http.StatusOK && strings.Contains(string(got.body), "Ada") && strings.Contains(string(got.body), "Grace") {
+			return
+		}
+		if took < 500*time.Millisecond || round == rounds-1 { // else this machine wrote when the mark was waited for no longer
+			t.Fatalf("%d %s, and all was written after %s", got.status, got.body, took)
 		}
 	}
 }

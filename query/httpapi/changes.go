@@ -42,7 +42,11 @@ func (a *API) changes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.visible(c, document.Facts); err != nil {
+	want, err := least(c)
+	if err != nil {
+		return err
+	}
+	if err := a.Stores.ChangesVisible(c.Request.Context(), want); err != nil {
 		return err
 	}
 	facts, next, err := a.Stores.Changes(c.Request.Context(), organizations, p.values.Get("after"), limit)

@@ -34,6 +34,40 @@ type feedCursor struct {
 	Places map[string]place `json:"p"` // by partition
 }
 
+// ChangesVisible waits until the feed gives out what is asked for.
+func (s *Stores) ChangesVisible(ctx context.Context, least Least) error {
+	return s.visible(ctx, document.Facts, least, func() (bool, error) { return s.givenOut(ctx, least) })
+}
+
+// givenOut compares the place of a version's fact with the mark of its partition, as Changes does: that it is there is
+// not enough.
+func (s *Stores) givenOut(ctx context.Context, least Least) (bool, error) {
+	doc, err := s.docOf(ctx, document.Facts, document.FactID(least.Subject, least.Version))
+	if errors.Is(err, elastic.ErrNotFound) {
+		if marked, err := s.marked(ctx, document.Facts, least); marked || err != nil {
+			return marked, err
+		}
+		return s.organizationReached(ctx, least) // its versions are no facts
+	}
+	var f document.Fact
+	if err == nil {
+		err = json.Unmarshal(doc.Source, &f)
+	}
+	if err != nil {
+		return false, err
+	}
+	if f.Partition == document.LateLane {
+		return f.Offset <= time.Now().Add(-document.LateAfter).UnixNano(), nil
+	}
+	mark, err := askRedis(ctx, s, func(ctx context.Context) (int64, error) {
+		return s.Redis.HGet(ctx, s.Redis.Key(document.KeyFeed), strconv.Itoa(int(f.Partition))).Int64()
+	})
+	if errors.Is(err, redis.Nil) {
+		return true, nil // nothing is known against it
+	}
+	return err == nil && f.Offset <= mark, err
+}
+
 // Changes gives the next messages of organizations, in order per event. after
 // is "" or a cursor of an earlier answer; the new one is always given.
 func (s *Stores) Changes(ctx context.Context, organizations []string, after string, limit int) ([]document.Fact, string, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -161,10 +162,15 @@ func (l Least) For(subject string) bool { return l.Version > 0 && l.Subject == s
 // Visible makes a search on an index see what is asked for: it waits for the
 // listing to have it, then for a refresh that others share.
 func (s *Stores) Visible(ctx context.Context, index string, least Least) error {
+	began := time.Now()
+	return s.visible(ctx, index, least, func() (bool, error) { return s.reached(ctx, index, least, began) })
+}
+
+func (s *Stores) visible(ctx context.Context, index string, least Least, reached func() (bool, error)) error {
 	if least.Version == 0 {
 		return nil
 	}
-	done, err := poll(ctx, func() (bool, error) { return s.reached(ctx, index, least) })
+	done, err := poll(ctx, reached)
 	if err != nil {
 		if Away(err) {
 			return ErrSearchAway.Because(err)
@@ -180,28 +186,51 @@ func (s *Stores) Visible(ctx context.Context, index string, least Least) error {
 	return nil
 }
 
-// reached compares a store with what is asked for. The listing and the access
+// markFollows is how long the mark of the guest list is waited for. It comes right after its write, and then everything
+// before it is there too; of the documents of one write, any may be there before the others.
+const markFollows = 600 * time.Millisecond
+
+// reached compares a store with what is asked for, by who has waited for it since began. The listing and the access
 // documents carry the version themselves; the others have marks.
-func (s *Stores) reached(ctx context.Context, index string, least Least) (bool, error) {
+func (s *Stores) reached(ctx context.Context, index string, least Least, began time.Time) (bool, error) {
 	if index == document.GuestList || index == document.Facts {
-		mark, err := askRedis(ctx, s, func(ctx context.Context) (int64, error) {
-			return s.Redis.HGet(ctx, s.Redis.Key(document.KeyApplied, least.Subject), index).Int64()
-		})
-		if err == nil && mark >= least.Version {
+		marked, err := s.marked(ctx, index, least)
+		switch {
+		case marked:
 			return true, nil
+		case index == document.GuestList && err == nil && time.Since(began) < markFollows:
+			return s.organizationReached(ctx, least) // its versions have no marks
 		}
 		// A lower mark may be held back by a gap, or not have been written. No mark: nothing of the event is there yet, Redis
 		// is away, or was emptied.
 		return s.witnessed(ctx, index, least)
 	}
-	doc, err := s.docOf(ctx, index, least.Subject)
-	if errors.Is(err, elastic.ErrNotFound) && index == document.Listings {
-		return s.reached(ctx, document.Access, least) // the version of an organization
+	if index == document.Listings {
+		doc, err := s.docOf(ctx, index, least.Subject)
+		if !errors.Is(err, elastic.ErrNotFound) {
+			return err == nil && doc.Version >= least.Version, err
+		}
 	}
+	return s.organizationReached(ctx, least)
+}
+
+func (s *Stores) organizationReached(ctx context.Context, least Least) (bool, error) {
+	doc, err := s.docOf(ctx, document.Access, least.Subject)
 	if errors.Is(err, elastic.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil && doc.Version >= least.Version, err
+}
+
+// marked tells whether a store's mark says that it has come that far.
+func (s *Stores) marked(ctx context.Context, index string, least Least) (bool, error) {
+	mark, err := askRedis(ctx, s, func(ctx context.Context) (int64, error) {
+		return s.Redis.HGet(ctx, s.Redis.Key(document.KeyApplied, least.Subject), index).Int64()
+	})
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return err == nil && mark >= least.Version, err
 }
 
 // witnessed asks the index itself, by id, which sees what no search does yet:
@@ -210,11 +239,7 @@ func (s *Stores) reached(ctx context.Context, index string, least Least) (bool, 
 func (s *Stores) witnessed(ctx context.Context, index string, least Least) (bool, error) {
 	doc, err := s.docOf(ctx, document.Facts, document.FactID(least.Subject, least.Version))
 	if errors.Is(err, elastic.ErrNotFound) {
-		organization, err := s.docOf(ctx, document.Access, least.Subject) // its versions are no facts
-		if errors.Is(err, elastic.ErrNotFound) {
-			return false, nil
-		}
-		return err == nil && organization.Version >= least.Version, err
+		return s.organizationReached(ctx, least) // its versions are no facts
 	}
 	if err != nil || index == document.Facts {
 		return err == nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/document"
@@ -36,6 +37,7 @@ func (s *Stores) Guest(ctx context.Context, rsvpID string) (document.Guest, erro
 // guest's token: an older document is not what the guest knows; -1 for none.
 func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, least Least) (document.Guest, error) {
 	var g document.Guest
+	began := time.Now()
 	done, err := poll(ctx, func() (bool, error) {
 		var err error
 		g, err = s.Guest(ctx, rsvpID)
@@ -46,7 +48,7 @@ func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, lea
 		case least.Version == 0:
 			return true, nil
 		default: // it exists if the version was about it, or about one that came after it
-			reached, err := s.reached(ctx, document.GuestList, least)
+			reached, err := s.reached(ctx, document.GuestList, least, began)
 			if reached && err == nil {
 				if g, err = s.Guest(ctx, rsvpID); errors.Is(err, fault.ErrNotFound) {
 					err = nil
@@ -61,7 +63,7 @@ func (s *Stores) GuestAtLeast(ctx context.Context, rsvpID string, epoch int, lea
 			return true, nil
 		}
 		// The version may be another guest's message.
-		reached, err := s.reached(ctx, document.GuestList, least)
+		reached, err := s.reached(ctx, document.GuestList, least, began)
 		if reached && err == nil {
 			g, err = s.Guest(ctx, rsvpID)
 		}
