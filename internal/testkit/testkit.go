@@ -8,23 +8,36 @@ import (
 	"time"
 )
 
+// patience is the least that Eventually waits, whatever it is told: the machine may be busy with other things, and a test
+// that passes pays none of it.
+const patience = time.Minute
+
 // Eventually calls check at once and then every so often until it returns nil, and fails the test with check's last error
-// when it has not after total. It is how a test waits: never by sleeping.
+// when it has not after total, or a minute if that is less. It is how a test waits: never by sleeping. Who promises
+// something within a time looks at the clock.
 func Eventually(t testing.TB, total, every time.Duration, check func() error) {
+	t.Helper()
+	eventually(t, max(total, patience), every, check)
+}
+
+func eventually(t testing.TB, total, every time.Duration, check func() error) {
 	t.Helper()
 	end := time.NewTimer(total)
 	defer end.Stop()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
+	for over := false; ; {
 		err := check()
-		if err == nil {
+		switch {
+		case err == nil:
 			return
+		case over:
+			t.Fatalf("not within %s: %v", total, err)
 		}
 		select {
 		case <-tick.C:
 		case <-end.C:
-			t.Fatalf("not within %s: %v", total, err)
+			over = true // and a last look: everything may have stood still since the one before
 		case <-t.Context().Done():
 			t.Fatalf("test ended while waiting: %v", err)
 		}

@@ -94,7 +94,7 @@ func TestEventuallyReportsTheLastError(t *testing.T) {
 	probe := &fakeTB{TB: t}
 	func() {
 		defer func() { _ = recover() }()
-		Eventually(probe, 20*time.Millisecond, time.Millisecond, func() error { return errors.New("still dark") })
+		eventually(probe, 20*time.Millisecond, time.Millisecond, func() error { return errors.New("still dark") })
 	}()
 	if !strings.Contains(probe.fatal, "still dark") {
 		t.Fatalf("message %q does not carry the check's error", probe.fatal)
@@ -106,6 +106,21 @@ func TestEventuallyReportsTheLastError(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What came while nobody could look is there, however late it is.
+func TestEventuallyLooksOnceMoreAtTheEnd(t *testing.T) {
+	t.Parallel()
+	looks := 0
+	eventually(t, time.Millisecond, time.Hour, func() error {
+		if looks++; looks == 1 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if looks != 2 {
+		t.Errorf("%d looks, want one at once and one at the end", looks)
+	}
 }
 
 // A missing engine is never a skip and never a hang: it is an error that names the engine.
