@@ -2,6 +2,8 @@ package testkit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"testing"
 	"time"
@@ -10,7 +12,7 @@ import (
 )
 
 // cleanupTimeout bounds what is done after a test, when the test's own context has ended.
-const cleanupTimeout = 30 * time.Second
+const cleanupTimeout = 2 * time.Minute
 
 // Database makes an empty Postgres database for this test, runs the given migrations on it in order, and returns its URL.
 // It is dropped at the test's end, also when somebody is still connected.
@@ -18,11 +20,16 @@ func Database(t testing.TB, migrate ...func(ctx context.Context, url string) err
 	t.Helper()
 	admin := Engines(t).Postgres
 	name := randomName()
-	execute(t.Context(), t, admin, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
+	if err := execute(t.Context(), admin, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
 	t.Cleanup(func() {
 		ctx, cancel := afterTest(t)
 		defer cancel()
-		execute(ctx, t, admin, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+		// Logged only: a test that has passed does not fail for a server that is slow to tidy up.
+		if err := execute(ctx, admin, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+			t.Logf("testkit: %v", err)
+		}
 	})
 
 	u, err := url.Parse(admin)
@@ -38,20 +45,16 @@ func Database(t testing.TB, migrate ...func(ctx context.Context, url string) err
 	return u.String()
 }
 
-func execute(ctx context.Context, t testing.TB, url, sql string) {
-	t.Helper()
+func execute(ctx context.Context, url, sql string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		t.Fatalf("testkit: connect to Postgres: %v", err)
+		return fmt.Errorf("connect to Postgres: %w", err)
 	}
-	defer func() {
-		if err := conn.Close(ctx); err != nil {
-			t.Errorf("testkit: close: %v", err)
-		}
-	}()
-	if _, err := conn.Exec(ctx, sql); err != nil {
-		t.Fatalf("testkit: %s: %v", sql, err)
+	_, err = conn.Exec(ctx, sql)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
+		return fmt.Errorf("%s: %w", sql, err)
 	}
+	return nil
 }
 
 // afterTest returns a context for cleanups: t.Context() is cancelled before they run.

@@ -77,7 +77,7 @@ func (a Addresses) answer(ctx context.Context) error {
 		}
 		hosts[name] = u.Host
 	}
-	dialer := net.Dialer{Timeout: 2 * time.Second}
+	dialer := net.Dialer{Timeout: 30 * time.Second} // who does not listen says so at once
 	for name, host := range hosts {
 		conn, err := dialer.DialContext(ctx, "tcp", host)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/redis/go-redis/v9"
@@ -43,10 +44,7 @@ func randomName() string {
 }
 
 func cleanKafka(_ context.Context, a Addresses, ns string) (err error) {
-	cfg := sarama.NewConfig()
-	cfg.Version = sarama.V3_6_0_0
-	cfg.ApiVersionsRequest = true
-	admin, err := sarama.NewClusterAdmin(a.Kafka, cfg)
+	admin, err := sarama.NewClusterAdmin(a.Kafka, kafkaConfig())
 	if err != nil {
 		return err
 	}
@@ -78,6 +76,15 @@ func cleanKafka(_ context.Context, a Addresses, ns string) (err error) {
 		}
 	}
 	return nil
+}
+
+// kafkaConfig has patience with a broker that makes and deletes the topics of many tests.
+func kafkaConfig() *sarama.Config {
+	cfg := sarama.NewConfig()
+	cfg.Version = sarama.V3_6_0_0
+	cfg.ApiVersionsRequest = true
+	cfg.Admin.Timeout = 30 * time.Second
+	return cfg
 }
 
 func cleanElastic(ctx context.Context, a Addresses, ns string) error {

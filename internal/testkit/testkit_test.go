@@ -19,14 +19,15 @@ func TestDatabasesAreEmptyApartAndDropped(t *testing.T) {
 	var name string
 	t.Run("inner", func(t *testing.T) {
 		url := Database(t, func(ctx context.Context, url string) error {
-			execute(ctx, t, url, "CREATE TABLE only_here (id int)")
-			return nil
+			return execute(ctx, url, "CREATE TABLE only_here (id int)")
 		})
 		if url == Database(t) {
 			t.Fatal("two calls gave one database")
 		}
 		name = url[strings.LastIndex(url, "/")+1 : strings.Index(url, "?")]
-		execute(t.Context(), t, url, "INSERT INTO only_here VALUES (1)")
+		if err := execute(t.Context(), url, "INSERT INTO only_here VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
 	})
 	conn, err := pgx.Connect(t.Context(), admin)
 	if err != nil {
@@ -45,7 +46,7 @@ func TestDatabasesAreEmptyApartAndDropped(t *testing.T) {
 func TestNamespaceLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	a := Engines(t)
-	admin, err := sarama.NewClusterAdmin(a.Kafka, sarama.NewConfig())
+	admin, err := sarama.NewClusterAdmin(a.Kafka, kafkaConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
