@@ -96,7 +96,7 @@ func (w *world) prometheus(root string) string {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addr := freePorts(t, 1)[0]
+	addr := testkit.LowAddrs(t, testkit.RolePorts, 1)[0]
 	cmd := exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
 	// A file: what it says is read while it still writes.
 	log, err := os.Create(filepath.Join(dir, "prometheus.log"))

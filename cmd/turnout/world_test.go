@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/mail"
@@ -56,7 +55,7 @@ func newWorld(t *testing.T) *world {
 		"TURNOUT_INBOX_DIR":      filepath.Join(t.TempDir(), "inbox"),
 		"TURNOUT_LIMIT_LOOPBACK": "off",
 	}
-	ports := freePorts(t, 10)
+	ports := testkit.LowAddrs(t, testkit.RolePorts, 10)
 	for i, name := range []string{"HTTP", "COMMAND", "QUERY", "NOTIFIER", "WEB_OPS", "COMMAND_OPS", "QUERY_OPS", "NOTIFIER_OPS", "PROJECTOR_OPS", "RELAY_OPS"} {
 		w.env["TURNOUT_"+name+"_ADDR"] = ports[i]
 		w.env["TURNOUT_"+name+"_URL"] = "http://" + ports[i]
@@ -65,32 +64,6 @@ func newWorld(t *testing.T) *world {
 	w.env["TURNOUT_PUBLIC_URL"] = w.url
 	return w
 }
-
-// freePorts takes ports below those that the kernel gives to clients, so that
-// no connection of a neighbour takes one before the role listens; taken keeps
-// the tests of this process apart.
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var addrs []string
-	for tries := 0; len(addrs) < n; tries++ {
-		if tries > 1000 {
-			t.Fatal("no free ports")
-		}
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(14_000))
-		if _, ours := taken.LoadOrStore(addr, true); ours {
-			continue
-		}
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue // somebody else's
-		}
-		_ = l.Close()
-		addrs = append(addrs, addr)
-	}
-	return addrs
-}
-
-var taken sync.Map
 
 // environ is the world's environment for a process.
 func (w *world) environ() []string {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,9 +39,10 @@ func OwnBroker(t testing.TB) *Broker {
 	if err := os.Chmod(dir, 0o755); err != nil { // the engine may run as a user of its own
 		t.Fatal(err)
 	}
-	b := &Broker{t: t, dir: dir, Addr: lowAddr(t)}
-	_, port, _ := strings.Cut(b.Addr, ":")
-	_, controller, _ := strings.Cut(lowAddr(t), ":")
+	addrs := LowAddrs(t, brokerPorts, 2)
+	b := &Broker{t: t, dir: dir, Addr: addrs[0]}
+	_, port, _ := strings.Cut(addrs[0], ":")
+	_, controller, _ := strings.Cut(addrs[1], ":")
 	b.env = append(os.Environ(), "TURNOUT_LOCAL_DIR="+dir, "TURNOUT_LOCAL_KAFKA_PORT="+port, "TURNOUT_LOCAL_KAFKA_CONTROLLER_PORT="+controller,
 		"TURNOUT_KAFKA_BROKERS=", // ours; the three others are not wanted
 		"TURNOUT_POSTGRES_URL=none", "TURNOUT_REDIS_URL=none", "TURNOUT_ELASTIC_URL=none")
@@ -83,7 +85,7 @@ func (b *Broker) script(word string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.t.Context()), 5*time.Minute) // longer than the script waits
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(root, "deploy", "local", "engines.sh"), word) // our own script
 	cmd.Env = b.env
@@ -92,21 +94,38 @@ func (b *Broker) script(word string) {
 	}
 }
 
-// lowAddr takes a port below those that the kernel gives to outgoing connections: a client that dials a dead broker's
-// port again and again may otherwise be given that very port to dial from, and the broker cannot come back.
-func lowAddr(t testing.TB) string {
+// Ports lie below those that the kernel gives to outgoing connections: a client that dials a dead server's port again and
+// again may otherwise be given that very port to dial from, and the server cannot come back. Packages are tested at once:
+// what one has chosen and does not listen on yet, another must not choose.
+type Ports struct{ from, to int }
+
+var (
+	// RolePorts are for the roles that the program's tests start.
+	RolePorts   = Ports{10_000, 18_000}
+	brokerPorts = Ports{18_000, 25_000}
+)
+
+// given are the addresses that this process has handed out: nobody may listen there yet.
+var given sync.Map
+
+// LowAddrs gives n addresses on loopback where nobody listens, none twice in one process.
+func LowAddrs(t testing.TB, p Ports, n int) []string {
 	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(10000))
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
-		if err != nil {
+	var addrs []string
+	for tries := 0; len(addrs) < n; tries++ {
+		if tries > 1000 {
+			t.Fatal("testkit: no free ports")
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", p.from+rand.IntN(p.to-p.from))
+		if _, ours := given.LoadOrStore(addr, true); ours {
 			continue
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
+		if err != nil {
+			continue // somebody else's
 		}
-		return addr
+		_ = l.Close()
+		addrs = append(addrs, addr)
 	}
-	t.Fatal("no free port")
-	return ""
+	return addrs
 }
