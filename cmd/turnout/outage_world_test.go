@@ -108,22 +108,6 @@ func (o *outage) listed(part string) {
 	})
 }
 
-// read waits until a path shows something to whoever asks; "" is the organizer.
-func (o *outage) read(path, authorization string) {
-	o.t.Helper()
-	var headers []string
-	if authorization != "" {
-		headers = []string{"Authorization", authorization}
-	}
-	testkit.Eventually(o.t, time.Minute, 100*time.Millisecond, func() error {
-		a, err := o.call("GET", path, nil, headers...)
-		if err == nil && a.Status != http.StatusOK {
-			err = fmt.Errorf("GET %s: %d %s", path, a.Status, a.Body)
-		}
-		return err
-	})
-}
-
 // form fills in the page's form, to be sent later.
 func (o *outage) form(name string) url.Values {
 	o.t.Helper()

@@ -32,9 +32,13 @@ type world struct {
 
 	bearer string
 	org    string
+	made   int // events, each with a key of its own
 }
 
-const opsToken = "operators-only"
+const (
+	opsToken = "operators-only"
+	signIn   = "/v1/auth/login"
+)
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -82,6 +86,9 @@ type answer struct {
 	Header  http.Header
 }
 
+// is tells whether the answer is a problem of that code.
+func (a answer) is(code string) bool { return bytes.Contains(a.Body, []byte(`"`+code+`"`)) }
+
 func (a answer) decode(t *testing.T, into any) {
 	t.Helper()
 	if err := json.Unmarshal(a.Body, into); err != nil {
@@ -120,10 +127,11 @@ func (w *world) call(method, path string, body any, headers ...string) (answer, 
 }
 
 // want sends a request that must be answered with the status. Like any client it comes again when the answer says to, if
-// that can change nothing twice: on a busy machine a store may take longer than a request may wait.
+// that can change nothing twice: on a busy machine a store may take longer than a request may wait, and a projector longer
+// than a read waits for it.
 func (w *world) want(status int, method, path string, body any, headers ...string) answer {
 	w.t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
+	for end := time.Now().Add(2 * time.Minute); ; {
 		a, err := w.call(method, path, body, headers...)
 		if err != nil {
 			w.t.Fatalf("%s %s: %v", method, path, err)
@@ -132,14 +140,30 @@ func (w *world) want(status int, method, path string, body any, headers ...strin
 			return a
 		}
 		keyed := slices.Contains(headers, "Idempotency-Key")
-		later := a.Status == http.StatusServiceUnavailable && (keyed || method == http.MethodGet) ||
-			a.Status == http.StatusConflict && (keyed || slices.Contains(headers, "Turnout-Min-Version"))
-		if !later || a.Header.Get("Retry-After") == "" || time.Now().After(end) {
+		later := a.Status == http.StatusServiceUnavailable && (keyed || method == http.MethodGet || path == signIn) ||
+			a.Status == http.StatusConflict && (a.is("not-yet-visible") || keyed && a.is("idempotency-key-in-use"))
+		if !later || time.Now().After(end) {
 			w.t.Fatalf("%s %s: got %d, want %d: %s", method, path, a.Status, status, a.Body)
 		}
 		w.t.Logf("%s %s: %d, coming again", method, path, a.Status)
 		w.pause(200 * time.Millisecond)
 	}
+}
+
+// read waits until a path shows something to whoever asks; "" is the organizer.
+func (w *world) read(path, authorization string) {
+	w.t.Helper()
+	var headers []string
+	if authorization != "" {
+		headers = []string{"Authorization", authorization}
+	}
+	testkit.Eventually(w.t, 2*time.Minute, 100*time.Millisecond, func() error {
+		a, err := w.call("GET", path, nil, headers...)
+		if err == nil && a.Status != http.StatusOK {
+			err = fmt.Errorf("GET %s: %d %s", path, a.Status, a.Body)
+		}
+		return err
+	})
 }
 
 // pause waits, unless the test is over.
@@ -152,19 +176,36 @@ func (w *world) pause(d time.Duration) {
 	}
 }
 
-// organizer signs up, signs in and makes an organization.
-func (w *world) organizer() {
+// signUp makes an account and signs in.
+func (w *world) signUp(name, email, password string) {
 	w.t.Helper()
-	account := map[string]string{"email": "olga@example.org", "password": "a long pass phrase of Olga", "name": "Olga"}
-	w.want(201, "POST", "/v1/auth/register", account)
+	unknown := false // whether an earlier try has made it: this takes no key
+	testkit.Eventually(w.t, 2*time.Minute, 200*time.Millisecond, func() error {
+		a, err := w.call("POST", "/v1/auth/register", map[string]string{"email": email, "password": password, "name": name})
+		switch {
+		case err != nil:
+			w.t.Fatal(err)
+		case a.Status == http.StatusServiceUnavailable:
+			unknown = true
+			return fmt.Errorf("%s does not get an account: %s", name, a.Body)
+		case a.Status != http.StatusCreated && (a.Status != http.StatusConflict || !unknown):
+			w.t.Fatalf("%s does not get an account: %d %s", name, a.Status, a.Body)
+		}
+		return nil
+	})
 	var session struct {
 		AccessToken string `json:"access_token"`
 	}
-	delete(account, "name")
-	w.want(200, "POST", "/v1/auth/login", account).decode(w.t, &session)
+	w.want(200, "POST", signIn, map[string]string{"email": email, "password": password}).decode(w.t, &session)
 	w.bearer = session.AccessToken
+}
+
+// organizer signs up, signs in and makes an organization.
+func (w *world) organizer() {
+	w.t.Helper()
+	w.signUp("Olga", "olga@example.org", "a long pass phrase of Olga")
 	var org struct{ ID string }
-	w.want(201, "POST", "/v1/organizations", map[string]string{"name": "Lantern Society", "slug": "lanterns"}).decode(w.t, &org)
+	w.want(201, "POST", "/v1/organizations", map[string]string{"name": "Lantern Society", "slug": "lanterns"}, "Idempotency-Key", "lanterns").decode(w.t, &org)
 	w.org = org.ID
 }
 
@@ -180,8 +221,9 @@ func (w *world) event(title string, in time.Duration, more map[string]any) (id, 
 		body[k] = v
 	}
 	var e struct{ ID, Slug string }
-	w.want(201, "POST", "/v1/events", body).decode(w.t, &e)
-	w.want(200, "POST", "/v1/events/"+e.ID+"/publish", nil)
+	w.made++
+	w.want(201, "POST", "/v1/events", body, "Idempotency-Key", fmt.Sprintf("event-%d", w.made)).decode(w.t, &e)
+	w.want(200, "POST", "/v1/events/"+e.ID+"/publish", nil, "Idempotency-Key", "publish")
 	return e.ID, e.Slug
 }
 
@@ -238,7 +280,7 @@ func (b *postbox) to(address string) []letter {
 func (b *postbox) arrived(t *testing.T, address string, subject string) letter {
 	t.Helper()
 	var found letter
-	testkit.Eventually(t, 20*time.Second, 50*time.Millisecond, func() error {
+	testkit.Eventually(t, 2*time.Minute, 50*time.Millisecond, func() error {
 		var subjects []string
 		for _, l := range b.to(address) {
 			if strings.Contains(l.subject, subject) {
