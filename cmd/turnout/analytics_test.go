@@ -39,10 +39,10 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 		}, "Idempotency-Key", strconv.Itoa(i), "Authorization", "").decode(t, &r)
 		switch {
 		case i%5 == 0:
-			w.want(200, "DELETE", "/v1/rsvps/"+r.ID, nil, "Authorization", "Guest "+r.ManageToken)
+			w.want(200, "DELETE", "/v1/rsvps/"+r.ID, nil, "Authorization", "Guest "+r.ManageToken, "Idempotency-Key", "gone")
 		case i%4 == 0:
 			w.want(200, "POST", "/v1/events/"+events[i%3]+"/check-ins", map[string]any{"rsvp_id": r.ID, "people": 1,
-				"at": time.Now().Add(-time.Duration(i) * time.Hour)})
+				"at": time.Now().Add(-time.Duration(i) * time.Hour)}, "Idempotency-Key", strconv.Itoa(i))
 			rated = append(rated, r.ID, r.ManageToken)
 		}
 	}
@@ -51,7 +51,7 @@ func TestAnalyticsAgreeWithTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := compareAnalytics(t.Context(), s, 20*time.Second, testkit.Logger(t))
+	report, err := compareAnalytics(t.Context(), s, 2*time.Minute, testkit.Logger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +117,11 @@ func TestAFigureThatMovesIsNoFinding(t *testing.T) {
 func (w *world) isOver(events, rated []string) {
 	w.t.Helper()
 	for _, e := range events {
-		begin := time.Now().Add(2 * time.Second)
-		w.want(200, "PATCH", "/v1/events/"+e, map[string]any{"starts_at": begin, "ends_at": begin.Add(time.Second)})
+		begin := time.Now().Add(15 * time.Second) // still ahead when it is decided
+		w.want(200, "PATCH", "/v1/events/"+e, map[string]any{"starts_at": begin, "ends_at": begin.Add(time.Second)}, "Idempotency-Key", "soon")
 	}
 	for i := 0; i < len(rated); i += 2 {
-		testkit.Eventually(w.t, 20*time.Second, 100*time.Millisecond, func() error {
+		testkit.Eventually(w.t, 2*time.Minute, 100*time.Millisecond, func() error {
 			got, err := w.call("POST", "/v1/rsvps/"+rated[i]+"/feedback", map[string]any{"rating": 1 + i%5}, "Authorization", "Guest "+rated[i+1])
 			if err == nil && got.Status != 200 {
 				err = fmt.Errorf("%d %s", got.Status, got.Body)
@@ -129,7 +129,7 @@ func (w *world) isOver(events, rated []string) {
 			return err
 		})
 	}
-	testkit.Eventually(w.t, 20*time.Second, 100*time.Millisecond, func() error {
+	testkit.Eventually(w.t, 2*time.Minute, 100*time.Millisecond, func() error {
 		var got struct {
 			NoShowRate *float64 `json:"no_show_rate"`
 		}
@@ -150,7 +150,7 @@ func (w *world) isOver(events, rated []string) {
 // mailIsCounted: what the notifier sent shows in the event's figures.
 func (w *world) mailIsCounted(event string) {
 	w.t.Helper()
-	testkit.Eventually(w.t, 20*time.Second, 100*time.Millisecond, func() error {
+	testkit.Eventually(w.t, 2*time.Minute, 100*time.Millisecond, func() error {
 		var got struct {
 			Mail []struct {
 				Kind       string
