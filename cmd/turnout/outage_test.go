@@ -29,6 +29,8 @@ func TestPostgresGoesAndComesBack(t *testing.T) {
 	ada := o.comes("ada")
 	mine := []string{"Authorization", "Guest " + ada.ManageToken}
 	o.listed(`"going":1`)
+	o.read("/v1/rsvps/"+ada.ID, "Guest "+ada.ManageToken)
+	o.read("/v1/events/"+o.event+"/guests", "")
 	form := o.form("cleo")
 
 	for at, way := range ways {
@@ -69,9 +71,11 @@ func TestKafkaGoesAndComesBack(t *testing.T) {
 	broker := testkit.OwnBroker(t)
 	w := newWorld(t)
 	w.env["TURNOUT_KAFKA_BROKERS"] = broker.Addr
+	w.env["TURNOUT_NOTIFIER_QUIET"] = "1h" // what the fickle change is told in no mail of this test, however long it takes
 	o := begin(w)
 	o.comes("ada")
 	o.listed(`"going":1`)
+	o.drained()
 
 	broker.Kill()
 	var fickle []guest
@@ -83,7 +87,8 @@ func TestKafkaGoesAndComesBack(t *testing.T) {
 	}
 	for _, g := range fickle { // several messages about one answer: their order matters
 		for size := 2; size <= 4; size++ {
-			o.soon(http.StatusOK, "PATCH", "/v1/rsvps/"+g.ID, map[string]any{"party_size": size}, "Authorization", "Guest "+g.ManageToken)
+			o.soon(http.StatusOK, "PATCH", "/v1/rsvps/"+g.ID, map[string]any{"party_size": size},
+				"Authorization", "Guest "+g.ManageToken, "Idempotency-Key", fmt.Sprintf("of %d", size))
 		}
 	}
 	for _, path := range []string{"/v1/events/" + o.event, "/v1/events/" + o.event + "/availability", "/v1/events?q=outage", "/e/" + o.slug} {
@@ -115,6 +120,7 @@ func TestElasticsearchGoesAndComesBack(t *testing.T) {
 	ada := o.comes("ada")
 	o.listed(`"going":1`)
 	o.read("/v1/events/"+o.event+"/guests", "")
+	o.seats("", `"going":1`)
 
 	for at, way := range ways {
 		way.away(cable)
@@ -174,7 +180,8 @@ func TestRedisGoesAndComesBackEmpty(t *testing.T) {
 		}
 		o.soon(http.StatusOK, "GET", "/v1/rsvps/"+ada.ID, nil, "Authorization", "Guest "+ada.ManageToken)
 		var founded struct{ ID string } // meanwhile: who reads it is known from the listing's store
-		o.want(http.StatusCreated, "POST", "/v1/organizations", map[string]string{"name": "Founded " + way.name, "slug": "founded-" + way.name}).decode(t, &founded)
+		o.want(http.StatusCreated, "POST", "/v1/organizations", map[string]string{"name": "Founded " + way.name, "slug": "founded-" + way.name},
+			"Idempotency-Key", way.name).decode(t, &founded)
 		o.read("/v1/organizations/"+founded.ID+"/members", "")
 		if way.name == "hang" {
 			o.emptyRedis(direct)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 const (
 	patience = 6 * time.Second
 	promised = 2500 * time.Millisecond
+	overdue  = 1500 * time.Millisecond // of the two seconds: a refusal after that is one for want of time
 )
 
 // outage is a running system with one event, and what its guests were told.
@@ -43,18 +45,26 @@ func begin(w *world) *outage {
 	return o
 }
 
-// soon asks once, and looks at the clock.
+// soon asks once, and looks at the clock. What was given up only when its time was over met a machine that is busy with
+// other tests: it is asked twice more, where that can change nothing twice.
 func (o *outage) soon(status int, method, path string, body any, headers ...string) answer {
 	o.t.Helper()
-	began := time.Now()
-	a, err := o.call(method, path, body, headers...)
-	if err != nil || a.Status != status {
-		o.t.Fatalf("%s %s: got %d, want %d: %s (%v)", method, path, a.Status, status, a.Body, err)
+	safe := method == http.MethodGet || slices.Contains(headers, "Idempotency-Key")
+	for try := 1; ; try++ {
+		began := time.Now()
+		a, err := o.call(method, path, body, headers...)
+		took := time.Since(began)
+		if took > patience {
+			o.t.Errorf("%s %s took %s", method, path, took)
+		}
+		if err == nil && a.Status == status {
+			return a
+		}
+		if err != nil || a.Status != http.StatusServiceUnavailable || took < overdue || !safe || try == 3 {
+			o.t.Fatalf("%s %s: got %d, want %d: %s (%v)", method, path, a.Status, status, a.Body, err)
+		}
+		o.t.Logf("%s %s: %d after %s, asking again", method, path, a.Status, took)
 	}
-	if took := time.Since(began); took > patience {
-		o.t.Errorf("%s %s took %s", method, path, took)
-	}
-	return a
 }
 
 // unavailable wants a problem that says when to come back.
@@ -197,6 +207,13 @@ func (o *outage) settled() {
 		}
 		return nil
 	})
+	o.drained()
+	o.oneMailEach(o.acked)
+}
+
+// drained waits until the outbox is empty.
+func (o *outage) drained() {
+	o.t.Helper()
 	testkit.Eventually(o.t, time.Minute, 200*time.Millisecond, func() error {
 		var backlog struct{ Items []struct{ Pending int64 } }
 		o.want(http.StatusOK, "GET", "/v1/ops/outbox", nil, "Authorization", "Bearer "+opsToken).decode(o.t, &backlog)
@@ -207,7 +224,6 @@ func (o *outage) settled() {
 		}
 		return nil
 	})
-	o.oneMailEach(o.acked)
 }
 
 // oneMailEachExactly is for outages that the notifier's own store has no part
