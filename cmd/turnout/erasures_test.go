@@ -34,7 +34,8 @@ func TestARestoreBringsNobodyBackWhoWasErased(t *testing.T) {
 	stop = w.serveUntil()
 	w.guest(open, "dora")
 	for _, name := range []string{"ada", "dora"} {
-		w.want(200, "POST", "/v1/privacy/erase", map[string]string{"organization_id": w.org, "email": name + "@example.net"})
+		w.want(200, "POST", "/v1/privacy/erase", map[string]string{"organization_id": w.org, "email": name + "@example.net"},
+			"Idempotency-Key", name)
 	}
 	before, err := newSystem(w.env, t.Output())
 	if err != nil {
@@ -85,7 +86,7 @@ func TestARestoreBringsNobodyBackWhoWasErased(t *testing.T) {
 		}
 		return err
 	})
-	report, err := auditAll(t.Context(), restored.settings, nil, stores, 30*time.Second, testkit.Logger(t))
+	report, err := auditAll(t.Context(), restored.settings, nil, stores, 2*time.Minute, testkit.Logger(t))
 	if err != nil || report.Failed() || report.RSVPs != 4 {
 		t.Errorf("%v: %+v", err, report)
 	}

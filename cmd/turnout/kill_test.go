@@ -174,7 +174,7 @@ func (l *answersLedger) size() int {
 func (w *world) insist(n int, event string, acked *answersLedger) {
 	address := fmt.Sprintf("guest-%04d@example.net", n)
 	body := map[string]any{"name": fmt.Sprintf("Guest %d", n), "email": address, "response": "going", "party_size": 1}
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer cancel()
 	var last error
 	for ctx.Err() == nil {
@@ -233,7 +233,7 @@ func (w *world) everywhereOnce(events []string, acked *answersLedger) {
 		}
 	}
 
-	testkit.Eventually(t, 90*time.Second, 500*time.Millisecond, func() error {
+	testkit.Eventually(t, 3*time.Minute, 500*time.Millisecond, func() error {
 		going := 0
 		for _, e := range events {
 			a, err := w.call("GET", "/v1/events/"+e+"/availability", nil)
@@ -249,7 +249,7 @@ func (w *world) everywhereOnce(events []string, acked *answersLedger) {
 		}
 		return nil
 	})
-	testkit.Eventually(t, 90*time.Second, 500*time.Millisecond, func() error {
+	testkit.Eventually(t, 3*time.Minute, 500*time.Millisecond, func() error {
 		seen := map[string]int{}
 		for _, e := range events {
 			if err := w.guests(e, seen); err != nil {
@@ -299,7 +299,7 @@ func (w *world) guests(event string, seen map[string]int) error {
 // SMTP cannot close that window, and the repeat carries the same Message-ID.
 func (w *world) oneMailEach(acked *answersLedger) {
 	w.t.Helper()
-	testkit.Eventually(w.t, 2*time.Minute, 500*time.Millisecond, func() error {
+	testkit.Eventually(w.t, 5*time.Minute, 500*time.Millisecond, func() error {
 		for address := range acked.rsvp {
 			if len(w.mail.to(address)) == 0 {
 				return errors.New(address + " has no mail")

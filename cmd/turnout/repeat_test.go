@@ -111,7 +111,7 @@ func (p *processes) restart(name, setting string) {
 	p.w.t.Helper()
 	p.kill(name)
 	p.start(name)
-	testkit.Eventually(p.w.t, 60*time.Second, 50*time.Millisecond, func() error {
+	testkit.Eventually(p.w.t, 2*time.Minute, 50*time.Millisecond, func() error {
 		res, err := p.w.http.Get(p.w.env["TURNOUT_"+setting+"_OPS_URL"] + "/readyz")
 		if err != nil {
 			return err
@@ -126,7 +126,7 @@ func (p *processes) restart(name, setting string) {
 
 // persevere sends a request, always the same, until it is answered.
 func (w *world) persevere(r *sent) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer cancel()
 	last := ""
 	for ctx.Err() == nil {

@@ -37,7 +37,7 @@ func TestLoadingResumesWithoutDoubling(t *testing.T) {
 		cut, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		before := w.rsvps()
-		go func() { ended <- runSeed(cut, append(args, "-rate", "150"), &bytes.Buffer{}, t.Output()) }()
+		go func() { ended <- runSeed(cut, append(args, "-rate", "40"), &bytes.Buffer{}, t.Output()) }()
 		testkit.Eventually(t, 30*time.Second, 5*time.Millisecond, func() error {
 			if n := w.rsvps() - before; n < 20 {
 				return fmt.Errorf("%d answers", n)
@@ -78,7 +78,7 @@ func TestLoadingResumesWithoutDoubling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := auditAll(t.Context(), s, nil, stores, time.Minute, testkit.Logger(t))
+	report, err := auditAll(t.Context(), s, nil, stores, 2*time.Minute, testkit.Logger(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestWhatKeepsTheProgramFromStartingIsSaidInOneLine(t *testing.T) {
 		{"no level", "TURNOUT_LOG_LEVEL", "loud", "TURNOUT_LOG_LEVEL"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0], "serve") // ourselves
 			cmd.Env = append(append(os.Environ(), w.environ()...), asMain+"=1", c.setting+"="+c.value)

@@ -32,7 +32,7 @@ func TestVerifyReadsWhatKafkaHas(t *testing.T) {
 	w.serveHere()
 	w.organizer()
 	event, _ := w.event("Copied", 25*24*time.Hour, map[string]any{"capacity": 3}) // versions 1 and 2
-	w.want(200, "PATCH", "/v1/organizations/"+w.org, map[string]any{"name": "Lanterns"})
+	w.want(200, "PATCH", "/v1/organizations/"+w.org, map[string]any{"name": "Lanterns"}, "Idempotency-Key", "renamed")
 	w.guest(event, "ada")
 	w.guest(event, "bob")
 	s, err := newSystem(w.env, t.Output())

@@ -47,7 +47,7 @@ func TestVerifyComparesEveryStore(t *testing.T) {
 		})
 		return report
 	}
-	if r := look(30 * time.Second); r.Failed() || r.RSVPs != 6 || r.Acknowledged != 6 {
+	if r := look(2 * time.Minute); r.Failed() || r.RSVPs != 6 || r.Acknowledged != 6 {
 		t.Fatalf("a sound system: %+v", r.Findings)
 	}
 	tamper(t, s, event, told[0].RSVPID)
