@@ -85,12 +85,11 @@ func start(t *testing.T, command, query map[string]string, proxies ...string) *o
 		t.Fatal(err)
 	}
 	notifier := upstream(t, "notifier", map[string]string{"GET /v1/events/" + eventID + "/notifications": `{}`, "GET /v1/ops/lag": `{"items":[{"group":"notifier"}]}`})
-	down := httptest.NewServer(http.NotFoundHandler())
-	down.Close()
+	const away = "http://127.0.0.1:1" // nobody is given this port
 	c, q := upstream(t, "command", command), upstream(t, "query", query)
 	cfg := Config{
 		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", CommandURL: c.URL, QueryURL: q.URL, NotifierURL: notifier.URL, CommandOpsURL: c.URL,
-		ProjectorOpsURL: down.URL, NotifierOpsURL: notifier.URL, RelayOpsURL: c.URL, PublicURL: "http://127.0.0.1", OpsToken: "ops",
+		ProjectorOpsURL: away, NotifierOpsURL: notifier.URL, RelayOpsURL: c.URL, PublicURL: "http://127.0.0.1", OpsToken: "ops",
 		TrustedProxies: proxies,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
