@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/turnout-events/turnout/internal/elastic"
 	"github.com/turnout-events/turnout/internal/testkit"
@@ -225,6 +228,27 @@ func TestEnsureIndexFromManyProcesses(t *testing.T) {
 	more.Mappings = json.RawMessage(`{"properties": {"n": {"type": "keyword"}}}`)
 	if err := c.EnsureIndex(t.Context(), "docs", more); err == nil || !strings.Contains(err.Error(), "rebuild") {
 		t.Errorf("a field of another type: %v", err)
+	}
+}
+
+// Who makes a new index while somebody else does makes another one.
+func TestNewIndicesAtOnceAreSeveral(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	var all errgroup.Group
+	names := make([]string, 4)
+	for i := range names {
+		all.Go(func() (err error) {
+			names[i], err = c.NewIndex(t.Context(), "docs", spec)
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	if distinct := slices.Compact(slices.Clone(names)); len(distinct) != len(names) {
+		t.Errorf("made %q", names)
 	}
 }
 

@@ -181,12 +181,26 @@ func (c *Client) Physical(ctx context.Context, alias string) ([]string, error) {
 // returns its name.
 func (c *Client) NewIndex(ctx context.Context, alias string, spec IndexSpec) (string, error) {
 	alias = c.Alias(alias)
-	var there map[string]json.RawMessage
-	err := c.do(ctx, "list indices", esapi.IndicesGetRequest{Index: []string{alias + "-*"}, FilterPath: []string{"error", "*.settings.index.uuid"}}, &there)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return "", err
+	for tries := 0; ; tries++ {
+		last, err := c.lastIndex(ctx, alias)
+		if err != nil {
+			return "", err
+		}
+		name := fmt.Sprintf("%s-%06d", alias, last+1)
+		err = c.create(ctx, name, "", spec)
+		if tries == 10 || !hasType(err, "resource_already_exists_exception") { // somebody else's: see EnsureIndex
+			return name, err
+		}
 	}
-	last := 0
+}
+
+// lastIndex is the greatest number of an index that was made for the alias, 0 if there is none.
+func (c *Client) lastIndex(ctx context.Context, alias string) (last int, err error) {
+	var there map[string]json.RawMessage
+	err = c.do(ctx, "list indices", esapi.IndicesGetRequest{Index: []string{alias + "-*"}, FilterPath: []string{"error", "*.settings.index.uuid"}}, &there)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
 	for name := range there {
 		if len(name) == len(alias)+7 && physical.MatchString(name) {
 			if n, err := strconv.Atoi(name[len(name)-6:]); err == nil {
@@ -194,8 +208,7 @@ func (c *Client) NewIndex(ctx context.Context, alias string, spec IndexSpec) (st
 			}
 		}
 	}
-	name := fmt.Sprintf("%s-%06d", alias, last+1)
-	return name, c.create(ctx, name, "", spec)
+	return last, nil
 }
 
 func (c *Client) create(ctx context.Context, name, alias string, spec IndexSpec) error {
