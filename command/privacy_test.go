@@ -204,7 +204,7 @@ func TestAGuestWithoutAddressIsErasedByTheAnswer(t *testing.T) {
 // The answer whose token asks is erased last: cut off in between, the same request can be sent again.
 func TestAnErasureThatWasCutOffGoesOn(t *testing.T) {
 	t.Parallel()
-	r := start(t)
+	r := start(t, func(c *command.Config, _ *command.Deps) { c.Admission.AnswerWithin = 2 * time.Second })
 	auth := r.signUp("owner@example.org")
 	orgID := r.organization(auth)
 	events := []string{r.published(auth, orgID, nil), r.published(auth, orgID, nil), r.published(auth, orgID, nil)}

@@ -90,7 +90,7 @@ func start(t *testing.T, change ...func(*command.Config, *command.Deps)) *role {
 	})
 	log := testkit.Logger(t)
 	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 6,
-		LockTimeout: patience, StatementTimeout: patience, IdleInTransactionTimeout: patience}, log)
+		LockTimeout: patience, StatementTimeout: patience, IdleInTransactionTimeout: 5 * patience}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
