@@ -2,6 +2,8 @@ package notifier
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,11 +35,7 @@ func (h *held) drop(results []finished) {
 func (h *held) all() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]string, 0, len(h.ids))
-	for id := range h.ids {
-		out = append(out, id)
-	}
-	return out
+	return slices.Collect(maps.Keys(h.ids))
 }
 
 // keep prolongs the leases of what is held until ctx ends: a server may take

@@ -59,8 +59,7 @@ func (s *Organizations) once(ctx context.Context, o Once, now time.Time, do func
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO idempotency (scope, key, request_hash, status, version, answer, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`, o.Scope, o.Key, o.Hash, kept.Status, kept.Version, sealed, now)
+		_, err = tx.Exec(ctx, insertAnswer, o.Scope, o.Key, o.Hash, kept.Status, kept.Version, sealed, now)
 		return err
 	})
 	return kept, replayed, Unavailable(err, "request %s", o.Scope)
