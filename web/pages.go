@@ -22,9 +22,11 @@ type pages struct {
 	forms *forms
 	links *token.Manager
 	// secure keeps cookies off plain HTTP, where the public origin is HTTPS.
-	secure bool
-	doc    *apidoc
-	log    *slog.Logger
+	secure   bool
+	origin   *http.CrossOriginProtection
+	renewals *renewals
+	doc      *apidoc
+	log      *slog.Logger
 }
 
 type browsePage struct {

@@ -19,6 +19,7 @@ func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 	r.GET("/me", p.me)
 	r.POST("/me", p.signIn)
 	r.GET("/ops", p.ops)
+	memberRoutes(r, p)
 	r.GET("/problems/:slug", p.problem)
 	r.GET("/static/*file", p.static)
 	r.GET("/sw.js", p.worker)
@@ -36,4 +37,17 @@ func routes(r *gin.Engine, p *pages, g *gateway, inbox http.Handler) {
 			}
 		}
 	}
+}
+
+// memberRoutes are the pages of who has signed in: organizers and the door.
+func memberRoutes(r *gin.Engine, p *pages) {
+	open := r.Group("/o", p.guardForms)
+	open.GET("/sign-in", p.memberSignIn)
+	open.POST("/sign-in", p.memberStart)
+	open.GET("/sign-up", p.memberSignIn)
+	open.POST("/sign-up", p.memberStart)
+	open.POST("/sign-out", p.memberEnd)
+	o := r.Group("/o", p.guardForms, p.signedIn)
+	o.GET("", p.home)
+	o.POST("", p.found)
 }

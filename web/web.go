@@ -116,6 +116,14 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	p := &pages{
 		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL},
 		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, log: deps.Log,
+		origin: http.NewCrossOriginProtection(), renewals: newRenewals(),
+	}
+	public, err := url.Parse(cfg.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("TURNOUT_PUBLIC_URL: %w", err)
+	}
+	if err := p.origin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+		return nil, fmt.Errorf("TURNOUT_PUBLIC_URL: %w", err)
 	}
 	g, err := newGateway(draining, cfg, transport)
 	if err != nil {

@@ -1,0 +1,166 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// cookies are what a browser would send back after an answer, beside what it has.
+func cookies(res *http.Response, had ...string) string {
+	jar := map[string]string{}
+	for _, pair := range strings.Split(strings.Join(had, "; "), "; ") {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			jar[name] = value
+		}
+	}
+	for _, c := range res.Cookies() {
+		if jar[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(jar, c.Name)
+		}
+	}
+	var all []string
+	for name, value := range jar {
+		all = append(all, name+"="+value)
+	}
+	return strings.Join(all, "; ")
+}
+
+// sessions is a command role that has one session: a refresh token is good once, an access token until the next.
+func sessions(t *testing.T) (answers map[string]string, command *httptest.Server, refreshed *atomic.Int64) {
+	t.Helper()
+	refreshed = &atomic.Int64{}
+	command = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.URL.Path != "/v1/auth/refresh" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		if n := refreshed.Add(1); !strings.Contains(string(body), `"r1"`) || n > 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"status":401,"code":"refresh-token-reused","title":"over","detail":"over"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"access_token":"a2","refresh_token":"r2","expires_in":900}`)
+	}))
+	t.Cleanup(command.Close)
+	return map[string]string{"GET /v1/me": `{"organizations":[{"id":"o1","name":"Corner <b>Stage</b>","role":"owner"}]}`}, command, refreshed
+}
+
+// Who signs in is led to where they wanted to go, with tokens that no script can read; who has not is led to the form.
+func TestSigningInLeadsBack(t *testing.T) {
+	t.Parallel()
+	o := start(t, map[string]string{
+		`POST /v1/auth/login {"email":"me@example.org","password":"right horse"}`: `{"access_token":"a1","refresh_token":"r1","expires_in":900}`,
+		"POST /v1/auth/login":  `{"status":401,"code":"wrong-credentials","title":"No","detail":"Address and password do not fit."}`,
+		"POST /v1/auth/logout": `{}`,
+	}, map[string]string{"GET /v1/me": `{"organizations":[{"id":"o1","name":"Corner <b>Stage</b>","role":"owner"}]}`})
+	res, _ := o.do("GET", "/o?x=1", "")
+	form := res.Header.Get("Location")
+	if res.StatusCode != http.StatusSeeOther || form != "/o/sign-in?to="+url.QueryEscape("/o?x=1") {
+		t.Fatalf("a stranger gets %d to %q", res.StatusCode, form)
+	}
+	if _, body := o.do("GET", form, ""); !strings.Contains(body, `name="to" value="/o?x=1"`) {
+		t.Errorf("the form forgets where to\n%s", body)
+	}
+	typed := url.Values{"email": {" me@example.org"}, "password": {"wrong"}, "to": {"/o?x=1"}}
+	res, body := o.do("POST", "/o/sign-in", typed.Encode(), "Content-Type", formType)
+	if res.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "do not fit") || strings.Contains(body, "wrong\"") || len(res.Cookies()) > 0 {
+		t.Errorf("the wrong password: %d %v\n%s", res.StatusCode, res.Cookies(), body)
+	}
+	typed.Set("password", "right horse")
+	res, _ = o.do("POST", "/o/sign-in", typed.Encode(), "Content-Type", formType)
+	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/o?x=1" {
+		t.Fatalf("signed in: %d to %q", res.StatusCode, res.Header.Get("Location"))
+	}
+	for _, c := range res.Cookies() {
+		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge < 1 {
+			t.Errorf("cookie %+v", c)
+		}
+	}
+	jar := cookies(res)
+	if res, body = o.do("GET", "/o", "", "Cookie", jar); res.StatusCode != 200 || !strings.Contains(body, "Corner &lt;b&gt;Stage") {
+		t.Errorf("%d\n%s", res.StatusCode, body)
+	}
+	if res, _ = o.do("POST", "/o/sign-out", "", "Cookie", jar, "Content-Type", formType); cookies(res, jar) != "" {
+		t.Errorf("signed out, the browser keeps %q", cookies(res, jar))
+	}
+}
+
+// A browser that opens ten tabs again sends the same refresh token ten times. It is used once, or its session would end.
+func TestManyTabsRefreshOnce(t *testing.T) {
+	t.Parallel()
+	query, command, refreshed := sessions(t)
+	o := start(t, nil, query)
+	p := &pages{api: &api{client: command.Client(), command: command.URL}, renewals: newRenewals()}
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			got, err := p.renewals.next(t.Context(), p.api, "r1", nil)
+			if err != nil || got.Access != "a2" || got.Refresh != "r2" {
+				t.Errorf("%+v %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := refreshed.Load(); n != 1 {
+		t.Errorf("the token was used %d times", n)
+	}
+	if _, err := p.renewals.next(t.Context(), p.api, "spent long ago", nil); asProblem(err).Code != "refresh-token-reused" {
+		t.Errorf("another session's: %v", err)
+	}
+	// A session that has ended leads to the sign-in, and is forgotten; one that cannot be asked for is not.
+	res, _ := o.do("GET", "/o", "", "Cookie", refreshCookie+"=gone")
+	if res.StatusCode != http.StatusNotFound { // the upstream knows no such route
+		t.Errorf("%d", res.StatusCode)
+	}
+	ended := start(t, map[string]string{"POST /v1/auth/refresh": `{"status":401,"code":"refresh-token-invalid","detail":"over"}`}, nil)
+	res, _ = ended.do("GET", "/o", "", "Cookie", refreshCookie+"=gone")
+	if res.StatusCode != http.StatusSeeOther || cookies(res, refreshCookie+"=gone") != "" {
+		t.Errorf("ended: %d, kept %q", res.StatusCode, cookies(res, refreshCookie+"=gone"))
+	}
+	away := start(t, map[string]string{"POST /v1/auth/refresh": `{"status":503,"code":"unavailable","detail":"later"}`}, nil)
+	res, _ = away.do("GET", "/o", "", "Cookie", refreshCookie+"=good")
+	if res.StatusCode != http.StatusServiceUnavailable || cookies(res, refreshCookie+"=good") == "" {
+		t.Errorf("away: %d, kept %q", res.StatusCode, cookies(res, refreshCookie+"=good"))
+	}
+}
+
+// A form on another site that sends itself finds a signed-in organizer's browser, and changes nothing.
+func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
+	o := start(t, map[string]string{"POST /v1/organizations": `{"id":"o2"}`, "POST /v1/auth/login": `{"access_token":"a"}`}, nil)
+	for _, path := range []string{"/o", "/o/sign-in", "/o/sign-out"} {
+		for _, from := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://elsewhere.example"}} {
+			headers := append([]string{"Cookie", accessCookie + "=a", "Content-Type", formType}, from...)
+			if res, _ := o.do("POST", path, "name=x&slug=x", headers...); res.StatusCode != http.StatusForbidden || len(res.Cookies()) > 0 {
+				t.Errorf("%s from %v: %d, cookies %v", path, from, res.StatusCode, res.Cookies())
+			}
+		}
+	}
+	for _, from := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Origin", "http://127.0.0.1"}} {
+		headers := append([]string{"Cookie", accessCookie + "=a", "Content-Type", formType}, from...)
+		if res, _ := o.do("POST", "/o", "name=x&slug=x", headers...); res.Header.Get("Location") != "/o/o2?v=" {
+			t.Errorf("from %v: %d %v", from, res.StatusCode, res.Header)
+		}
+	}
+}
+
+func TestOnlyMembersPagesAreLedBackTo(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string]string{
+		"/o": "/o", "/o/x?y=1": "/o/x?y=1", "/door/" + eventID: "/door/" + eventID, "": "/o", "/": "/o", "/ops": "/o", "/other": "/o",
+		"//elsewhere.example/o/x": "/o", "https://elsewhere.example/o/": "/o", `/\elsewhere.example/o/`: "/o", "/o/\r\nSet-Cookie: x=y": "/o",
+		`/o/..\..\x`: "/o", "javascript:alert(1)//o/": "/o", "o/x": "/o",
+	} {
+		if got := inside(to); got != want {
+			t.Errorf("%s leads to %s, want %s", fmt.Sprintf("%q", to), got, want)
+		}
+	}
+}
