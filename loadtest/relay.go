@@ -195,6 +195,9 @@ func (b *backlogs) drainBlock(ctx context.Context, kind string) (took time.Durat
 		Connect: func() (message.Publisher, error) {
 			return kafkabus.NewPublisher(b.kafkaConfig(), slog.New(slog.DiscardHandler))
 		},
+		Ends: func(ctx context.Context, topic string) ([]*message.Message, error) {
+			return kafkabus.Ends(ctx, b.kafkaConfig(), topic)
+		},
 	})
 	if err != nil {
 		return 0, err

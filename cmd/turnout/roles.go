@@ -182,6 +182,9 @@ func (s *system) addRelay(ctx context.Context) error {
 	r, err := relay.New(s.Relay, relay.Deps{
 		Pool: pool, Log: s.log, Registerer: server.Registry(),
 		Connect: func() (message.Publisher, error) { return kafkabus.NewPublisher(s.Kafka, s.log) },
+		Ends: func(ctx context.Context, topic string) ([]*message.Message, error) {
+			return kafkabus.Ends(ctx, s.Kafka, topic)
+		},
 	})
 	if err != nil {
 		return err

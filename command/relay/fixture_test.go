@@ -9,6 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/command/relay"
@@ -26,6 +27,9 @@ type fixture struct {
 	store *pgstore.Store
 	kafka kafkabus.Config
 	org   string
+	// beforeEnds may keep the relay from looking at the ends of the topics; nil does not.
+	beforeEnds func() error
+	registry   *prometheus.Registry // of the relay that was started last
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -57,6 +61,15 @@ func topicsOf() []kafkabus.TopicSpec {
 
 func (f *fixture) connect() (message.Publisher, error) { return kafkabus.NewPublisher(f.kafka, nil) }
 
+func (f *fixture) ends(ctx context.Context, topic string) ([]*message.Message, error) {
+	if f.beforeEnds != nil {
+		if err := f.beforeEnds(); err != nil {
+			return nil, err
+		}
+	}
+	return kafkabus.Ends(ctx, f.kafka, topic)
+}
+
 // start runs a relay as another process would, until the test ends or stop is called.
 func (f *fixture) start(t testing.TB, connect func() (message.Publisher, error)) (r *relay.Relay, stop func()) {
 	t.Helper()
@@ -67,7 +80,8 @@ func (f *fixture) start(t testing.TB, connect func() (message.Publisher, error))
 
 func (f *fixture) startWith(t testing.TB, cfg relay.Config, connect func() (message.Publisher, error)) (r *relay.Relay, stop func()) {
 	t.Helper()
-	r, err := relay.New(cfg, relay.Deps{Pool: f.pool, Connect: connect, Log: testkit.Logger(t)})
+	registry := prometheus.NewRegistry()
+	r, err := relay.New(cfg, relay.Deps{Pool: f.pool, Connect: connect, Ends: f.ends, Log: testkit.Logger(t), Registerer: registry})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -79,6 +93,7 @@ func (f *fixture) startWith(t testing.TB, cfg relay.Config, connect func() (mess
 		}
 	})
 	t.Cleanup(stop)
+	f.registry = registry
 	return r, stop
 }
 

@@ -18,10 +18,11 @@ const (
 	metricWaited    = "turnout_relay_outbox_wait_seconds"
 	metricPublished = "turnout_relay_published_messages_total"
 	metricFailures  = "turnout_relay_publish_failures_total"
+	metricOtherLog  = "turnout_relay_other_log"
 )
 
 type metrics struct {
-	pending, age           prometheus.Gauge
+	pending, age, otherLog prometheus.Gauge
 	batch, publish, waited prometheus.Histogram
 	sent, failures         prometheus.Counter
 }
@@ -33,6 +34,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: metricPending, Help: "Messages in the whole outbox, as of a few seconds ago."}),
 		age: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: metricAge, Help: "Age of the oldest message in the whole outbox; 0 when it is empty."}),
+		otherLog: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: metricOtherLog, Help: "1: nothing is published, for Kafka has messages that this database's log has not."}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: metricBatch, Help: "Messages acknowledged per pass.", Buckets: prometheus.ExponentialBuckets(1, 2, 14)}),
 		publish: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -47,7 +50,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.pending, m.age, m.batch, m.publish, m.waited, m.sent, m.failures} {
+	for _, c := range []prometheus.Collector{m.pending, m.age, m.otherLog, m.batch, m.publish, m.waited, m.sent, m.failures} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,8 @@ type Config struct {
 	PollMax time.Duration `env:"TURNOUT_RELAY_POLL_MAX" envDefault:"50ms"`
 	// ShareEvery is how often the relays divide the shards anew.
 	ShareEvery time.Duration `env:"TURNOUT_RELAY_SHARE_EVERY" envDefault:"1s"`
+	// AnyLog publishes although Kafka has messages that this database's log has not (docs/runbook.md).
+	AnyLog bool `env:"TURNOUT_RELAY_ANY_LOG" envDefault:"false"`
 }
 
 // DefaultConfig has the defaults of the environment.
@@ -52,7 +54,9 @@ type Deps struct {
 	// Pool says where the database is; the relay's session is a connection of its own beside the pool.
 	Pool *pgxpool.Pool
 	// Connect opens the publisher (kafkabus.NewPublisher). It is called again after a failure.
-	Connect    func() (message.Publisher, error)
+	Connect func() (message.Publisher, error)
+	// Ends gives the last message of each partition of a topic (kafkabus.Ends).
+	Ends       func(ctx context.Context, topic string) ([]*message.Message, error)
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -67,6 +71,7 @@ type Relay struct {
 	owned   atomic.Uint64 // bit per shard
 	ready   chan struct{}
 	out     message.Publisher
+	proved  bool // that Kafka's log is this database's, by this session
 	// abandoned: a goroutine still holds out, at the end of the process.
 	abandoned bool
 }
@@ -138,6 +143,7 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) serve(ctx context.Context, s *session) error {
 	idle := newPause(r.cfg.PollMin, r.cfg.PollMax)
 	failed := newPause(100*time.Millisecond, 2*time.Second)
+	r.proved = false
 	var sent *flight
 	for ctx.Err() == nil {
 		if sent != nil && !s.mayReadAhead(sent.rows, r.cfg.Batch) {

@@ -1,0 +1,55 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/turnout-events/turnout/command/pgstore"
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// errOtherLog: Kafka has what this database never said. It was restored from a backup, or is a copy that took over and
+// lacks the last commits, or another database. Versions would be given out anew, and whoever reads the topics would take
+// what is new for a repeat.
+var errOtherLog = errors.New("the topics have messages that this database's log has not")
+
+var selectHash = []string{
+	pgstore.TopicRegistrations: `SELECT hash FROM event_log WHERE event_id = $1 AND version = $2`,
+	pgstore.TopicOrganizations: `SELECT hash FROM organization_log WHERE organization_id = $1 AND version = $2`,
+}
+
+// prove looks for the last message of each partition in the log: a topic that this database filled ends with what it
+// has. It is done once per session, for a failover ends the session.
+func (r *Relay) prove(ctx context.Context) error {
+	if r.proved || r.cfg.AnyLog {
+		return nil
+	}
+	for topic, name := range topics {
+		last, err := r.deps.Ends(ctx, name)
+		if err != nil {
+			return fmt.Errorf("what %s ends with: %w", name, err)
+		}
+		for _, m := range last {
+			e, err := contract.Decode(m.Metadata, m.Payload)
+			if err != nil {
+				continue // it proves nothing
+			}
+			var hash []byte
+			err = r.deps.Pool.QueryRow(ctx, selectHash[topic], e.Subject, e.Version).Scan(&hash)
+			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return fmt.Errorf("look for %s in the log: %w", e.ID(), err)
+			}
+			if !bytes.Equal(hash, e.Chain) {
+				r.metrics.otherLog.Set(1)
+				return fmt.Errorf("%w: %s of %s. docs/runbook.md, \"The relay meets another log\"", errOtherLog, e.ID(), name)
+			}
+		}
+	}
+	r.metrics.otherLog.Set(0)
+	r.proved = true
+	return nil
+}
