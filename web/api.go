@@ -154,8 +154,8 @@ func guest(token string) map[string]string {
 }
 
 func (a *api) do(ctx context.Context, method, target string, body, into any, headers map[string]string) (http.Header, error) {
-	var reader io.Reader
-	if body != nil {
+	reader, file := body.(io.Reader) // its Content-Type is among the headers
+	if body != nil && !file {
 		b, err := json.Marshal(body)
 		if err != nil {
 			return nil, fmt.Errorf("encode body for %s: %w", target, err)

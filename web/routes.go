@@ -50,4 +50,5 @@ func memberRoutes(r *gin.Engine, p *pages) {
 	o := r.Group("/o", p.guardForms, p.signedIn)
 	o.GET("", p.home)
 	o.POST("", p.found)
+	organizerRoutes(o, p)
 }

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+)
+
+// uploadCover passes the file of the form on as it is.
+func (p *pages) uploadCover(c *gin.Context) {
+	e, org, ok := p.editable(c)
+	if !ok {
+		return
+	}
+	picture, err := formFile(c, "picture") // first: what is too large is told by who reads it first
+	page := overviewPage{Event: e, Org: org, Action: "cover", Key: c.PostForm("key"), Form: url.Values{}}
+	if err != nil {
+		p.overviewAgain(c, page, err)
+		return
+	}
+	headers := steering(c)
+	headers["Content-Type"] = http.DetectContentType(picture)
+	version, err := p.api.write(c.Request.Context(), http.MethodPut, "/v1/events/"+e.ID+"/cover", bytes.NewReader(picture), nil, headers)
+	if err != nil {
+		p.overviewAgain(c, page, err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/o/events/"+e.ID+"?done=cover&v="+url.QueryEscape(version))
+}
+
+func formFile(c *gin.Context, name string) ([]byte, error) {
+	file, _, err := c.Request.FormFile(name)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, &problem{Status: http.StatusRequestEntityTooLarge, Code: "body-too-large", Detail: "The file is too large: a picture has at most 8 MiB."}
+	case err != nil:
+		return nil, &problem{Status: http.StatusBadRequest, Code: "invalid-input", Detail: "Please choose a picture first."}
+	}
+	defer func() { _ = file.Close() }()
+	return io.ReadAll(file)
+}
+
+// ownCover is the picture for members: a browser asks for that of a draft without a token.
+func (p *pages) ownCover(c *gin.Context) {
+	req, err := http.NewRequestWithContext(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+url.PathEscape(c.Param("id"))+"/cover", nil)
+	if err != nil {
+		p.memberSorry(c, err)
+		return
+	}
+	for name, value := range by(c, "If-None-Match", c.GetHeader("If-None-Match")) {
+		req.Header.Set(name, value)
+	}
+	res, err := p.api.client.Do(req)
+	if err != nil {
+		p.memberSorry(c, err)
+		return
+	}
+	defer func() { _ = res.Body.Close() }()
+	for _, name := range []string{"Content-Type", "ETag", "Content-Security-Policy"} {
+		if v := res.Header.Get(name); v != "" {
+			c.Header(name, v)
+		}
+	}
+	c.Header("Cache-Control", "private, no-cache")
+	c.Status(res.StatusCode)
+	_, _ = io.Copy(c.Writer, res.Body) // a browser that has left
+}

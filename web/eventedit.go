@@ -1,0 +1,234 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// rows of questions that are offered empty, and that "more" adds.
+const spareRows = 2
+
+type eventFormPage struct {
+	Title    string
+	Org      organizationView
+	Event    *ownEvent // nil for a new one
+	Tabs     eventTabs
+	Key      string // of the write that this form becomes
+	Revision string // that it was made from
+	Form     url.Values
+	Rows     []questionRow
+	Trouble  *trouble
+	Wrong    map[string]string // by the names of the inputs
+	Now      []difference      // what is stored by now, and reads otherwise
+	Policies []choice
+	Kinds    []choice
+}
+
+// choice is one of several, with what it means.
+type choice struct{ Value, Label, Meaning string }
+
+// difference is a field of which somebody else has stored something else meanwhile.
+type difference struct{ Label, Yours, Stored string }
+
+var waitlistPolicies = []choice{
+	{"auto", "Move up by themselves", "Whoever is next and fits gets the free seat at once, and is told."},
+	{"offer", "Offer the seat", "Whoever is next and fits has some time to take the seat; then it goes to the one after."},
+	{"none", "No waitlist", "When the event is full, answers are refused."},
+}
+
+var questionKinds = []choice{
+	{Value: "text", Label: "a text"}, {Value: "choice", Label: "one of the options"}, {Value: "checkbox", Label: "any of the options"},
+}
+
+// Action is where the form is sent.
+func (page eventFormPage) Action() string {
+	if page.Event == nil {
+		return "/o/" + page.Org.ID + "/new"
+	}
+	return "/o/events/" + page.Event.ID + "/edit"
+}
+
+// newEvent is the form of a new event.
+func (p *pages) newEvent(c *gin.Context) {
+	page, ok := p.newForm(c)
+	if !ok {
+		return
+	}
+	page.Form = url.Values{"visibility": {"public"}, "waitlist_policy": {"auto"}, "offer_ttl": {"12h"}, "reminders": {"24h, 1h"}, "retention_days": {"365"}}
+	// The next event is likely to be where the last one was.
+	var events ownEvents
+	if _, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.query+"/v1/organizations/"+page.Org.ID+"/events?limit=1", nil, &events, by(c)); err == nil && len(events.Items) > 0 {
+		page.Form.Set("time_zone", events.Items[0].TimeZone)
+	}
+	p.showForm(c, page, http.StatusOK)
+}
+
+func (p *pages) newForm(c *gin.Context) (eventFormPage, bool) {
+	org, err := p.membership(c, c.Param("org"), c.Query("v"))
+	if err == nil && !org.Edits() {
+		err = notForRole(org.Role)
+	}
+	if err != nil {
+		p.memberSorry(c, err)
+		return eventFormPage{}, false
+	}
+	return eventFormPage{Title: "New event", Org: org, Key: rand.Text()}, true
+}
+
+func notForRole(role string) *problem {
+	return &problem{Status: http.StatusForbidden, Code: "forbidden", Title: "This is for editors and owners", Detail: "Your role here is " + role + ". An owner of the organization can change it."}
+}
+
+// makeEvent stores what was typed as a draft.
+func (p *pages) makeEvent(c *gin.Context) {
+	page, ok := p.newForm(c)
+	if !ok || !p.readForm(c, &page) {
+		return
+	}
+	var made ownEvent
+	version, err := p.api.write(c.Request.Context(), http.MethodPost, "/v1/events", fresh(page.Form, page.Org.ID), &made, by(c, "Idempotency-Key", page.Key))
+	if err != nil {
+		p.formAgain(c, page, err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"?done=made&v="+url.QueryEscape(version))
+}
+
+// readForm takes what was typed. A form that only asks for more rows is shown again.
+func (p *pages) readForm(c *gin.Context, page *eventFormPage) bool {
+	if err := c.Request.ParseForm(); err != nil {
+		p.sorry(c, &problem{Status: http.StatusBadRequest, Title: "The form could not be read", Detail: "Please go back, and send it again."})
+		return false
+	}
+	page.Form = c.Request.PostForm
+	if key := page.Form.Get("key"); key != "" {
+		page.Key = key
+	}
+	if page.Form.Has("more") {
+		spare(page.Form, 2*spareRows)
+		p.showForm(c, *page, http.StatusOK)
+		return false
+	}
+	return true
+}
+
+// formAgain shows a refused form with all that was typed. A write that was refused is over, and the next one is another;
+// one that may have been done keeps its key, so that it is done once.
+func (p *pages) formAgain(c *gin.Context, page eventFormPage, err error) {
+	why := asProblem(err)
+	if why.Status == http.StatusUnauthorized {
+		why.Detail = "Your sign-in has ended. Sign in again in another tab, then send this form once more: nothing that you typed is lost."
+	}
+	if why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use" {
+		page.Key = rand.Text()
+	}
+	page.Trouble, page.Wrong = eventTrouble(why, page.Form)
+	p.showForm(c, page, why.Status)
+}
+
+func (p *pages) showForm(c *gin.Context, page eventFormPage, status int) {
+	page.Policies, page.Kinds = waitlistPolicies, questionKinds
+	if rows := questionRows(page.Form); len(rows) == 0 || strings.TrimSpace(rows[len(rows)-1].Label) != "" {
+		spare(page.Form, spareRows)
+	}
+	page.Rows = questionRows(page.Form)
+	p.show(c, status, "o_event_form", page)
+}
+
+// editEvent is the form of an event that is there.
+func (p *pages) editEvent(c *gin.Context) {
+	page, ok := p.editForm(c)
+	if !ok {
+		return
+	}
+	page.Form = formOf(*page.Event)
+	p.showForm(c, page, http.StatusOK)
+}
+
+func (p *pages) editForm(c *gin.Context) (eventFormPage, bool) {
+	e, org, ok := p.editable(c)
+	if !ok {
+		return eventFormPage{}, false
+	}
+	return eventFormPage{Title: "Edit " + e.Title, Org: org, Event: &e, Tabs: eventTabs{ID: e.ID, Now: "edit", Role: org.Role}, Key: rand.Text(),
+		Revision: strconv.FormatInt(e.Revision, 10)}, true
+}
+
+// saveEvent sends what was changed, under the revision that the form was made from.
+func (p *pages) saveEvent(c *gin.Context) {
+	page, ok := p.editForm(c)
+	if !ok {
+		return
+	}
+	stored := page.Revision
+	if page.Revision = c.PostForm("revision"); !p.readForm(c, &page) {
+		return
+	}
+	body := input(page.Form)
+	if page.Revision == stored {
+		body = changed(page.Form, *page.Event)
+	}
+	path, headers := "/v1/events/"+page.Event.ID, by(c, "Idempotency-Key", page.Key, "If-Match", revisionTag(page.Revision))
+	version, err := p.api.write(c.Request.Context(), http.MethodPatch, path, body, nil, headers)
+	if err == nil {
+		c.Redirect(http.StatusSeeOther, "/o/events/"+page.Event.ID+"?done=saved&v="+url.QueryEscape(version))
+		return
+	}
+	if asProblem(err).Code == "revision-mismatch" {
+		// Who saves again has seen what is stored now.
+		page.Revision, page.Now = stored, differences(page.Form, formOf(*page.Event))
+		err = &problem{Status: http.StatusPreconditionFailed, Detail: "Somebody has changed this event since you opened the form. Nothing was saved, and what you typed is below."}
+	}
+	p.formAgain(c, page, err)
+}
+
+// differences are the fields that read otherwise in what is stored, in the order of the form.
+func differences(typed, stored url.Values) []difference {
+	var all []difference
+	show := func(f url.Values, name string) string {
+		switch v := strings.TrimSpace(lines(f.Get(name))); {
+		case v == "1" && (name == "online" || name == "approval" || name == "confirm_address" || name == "remind_maybe"):
+			return "yes"
+		case v == "":
+			return "–"
+		default:
+			return v
+		}
+	}
+	for _, name := range fieldOrder {
+		if yours, theirs := show(typed, name), show(stored, name); yours != theirs {
+			all = append(all, difference{eventLabels[name], yours, theirs})
+		}
+	}
+	if yours, theirs := questionsText(typed), questionsText(stored); yours != theirs {
+		all = append(all, difference{"Questions", yours, theirs})
+	}
+	return all
+}
+
+func questionsText(f url.Values) string {
+	texts := []string{}
+	for _, r := range kept(questionRows(f)) {
+		text := r.Label
+		if options := parts(r.Options, "\n"); len(options) > 0 {
+			text += " (" + strings.Join(options, ", ") + ")"
+		}
+		if r.Required {
+			text += ", required"
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return "–"
+	}
+	return strings.Join(texts, "; ")
+}
+
+var fieldOrder = []string{"title", "description", "starts_at", "ends_at", "time_zone", "venue_name", "venue_address", "venue_city", "venue_country", "venue_lat",
+	"venue_lon", "online", "online_url", "category", "tags", "visibility", "price_min", "price_max", "price_currency", "capacity", "max_party", "waitlist_policy",
+	"offer_ttl", "approval", "confirm_address", "rsvp_opens_at", "rsvp_closes_at", "reminders", "remind_maybe", "retention_days"}

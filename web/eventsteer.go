@@ -1,0 +1,231 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+type overviewPage struct {
+	Title   string
+	Event   ownEvent
+	Org     organizationView
+	Tabs    eventTabs
+	Key     string
+	Done    string // what was just done, as a sentence
+	Form    url.Values
+	Action  string // that was refused
+	Trouble *trouble
+	Figures *figuresShown
+	Proof   *proofShown
+}
+
+// Can tells whether an action makes sense now. Whether it is allowed the API decides.
+func (page overviewPage) Can(action string) bool {
+	e := page.Event
+	switch action {
+	case "publish":
+		return page.Org.Edits() && e.Status == contract.EventDraft
+	case "duplicate":
+		return page.Org.Edits()
+	}
+	return page.Org.Edits() && e.Status != contract.EventCancelled
+}
+
+// Typed is what was typed into a form that was refused, and otherwise what stands there at first.
+func (page overviewPage) Typed(name, first string) string {
+	if page.Form.Has(name) {
+		return page.Form.Get(name)
+	}
+	return first
+}
+
+// Limit is the capacity as its form shows it.
+func (page overviewPage) Limit() string {
+	if page.Event.Capacity == nil {
+		return ""
+	}
+	return strconv.Itoa(*page.Event.Capacity)
+}
+
+var doneWords = map[string]string{
+	"made": "The draft is stored. Nobody else sees it until it is published.", "saved": "The changes are stored.",
+	"publish": "It is published: guests can find it, and answer.", "capacity": "The number of seats is changed.",
+	"cancel": "It is cancelled. Everybody who answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
+	"duplicate": "This draft is a copy. Look at its times, then save it.",
+}
+
+// ownEventOf reads an event for a member of its organization. What others have published is not theirs: 404.
+func (p *pages) ownEventOf(c *gin.Context) (ownEvent, organizationView, error) {
+	var e ownEvent
+	target := p.api.query + "/v1/events/" + url.PathEscape(c.Param("id"))
+	if _, err := p.api.do(c.Request.Context(), http.MethodGet, target, nil, &e, by(c, "Turnout-Min-Version", c.Query("v"))); err != nil {
+		return e, organizationView{}, err
+	}
+	org, err := p.membership(c, e.OrganizationID, "")
+	return e, org, err
+}
+
+// editable is ownEventOf for who may change it; otherwise the page is done.
+func (p *pages) editable(c *gin.Context) (ownEvent, organizationView, bool) {
+	e, org, err := p.ownEventOf(c)
+	if err == nil && !org.Edits() {
+		err = notForRole(org.Role)
+	}
+	if err != nil {
+		p.memberSorry(c, err)
+	}
+	return e, org, err == nil
+}
+
+// overview is an event with its figures and what can be done with it.
+func (p *pages) overview(c *gin.Context) {
+	e, org, err := p.ownEventOf(c)
+	if err != nil {
+		p.memberSorry(c, err)
+		return
+	}
+	p.showOverview(c, overviewPage{Event: e, Org: org, Done: doneWords[c.Query("done")], Key: rand.Text(), Form: url.Values{}}, http.StatusOK)
+}
+
+func (p *pages) showOverview(c *gin.Context, page overviewPage, status int) {
+	page.Title, page.Tabs = page.Event.Title, eventTabs{ID: page.Event.ID, Now: "overview", Role: page.Org.Role}
+	if page.Org.Figures() && page.Event.Announced() {
+		page.Figures = p.figuresOf(c, page.Event)
+	}
+	if c.Query("proof") != "" && page.Event.Announced() {
+		page.Proof = p.proofOf(c, page.Event)
+	}
+	p.show(c, status, "o_event", page)
+}
+
+// steer does what a button of the overview says.
+func (p *pages) steer(c *gin.Context) {
+	e, org, ok := p.editable(c)
+	if !ok {
+		return
+	}
+	action := c.PostForm("action")
+	method, path, body := http.MethodPost, "/v1/events/"+e.ID, any(nil)
+	switch action {
+	case "publish", "duplicate":
+		path += "/" + action
+	case "capacity":
+		method, path, body = http.MethodPut, path+"/capacity", map[string]any{"capacity": number(c.PostForm("capacity"))}
+	case "repeat":
+		path, body = path+"/repeat", map[string]string{"rrule": rule(c.Request.PostForm)}
+	case "uncover":
+		method, path = http.MethodDelete, path+"/cover"
+	default:
+		p.sorry(c, &problem{Status: http.StatusBadRequest, Title: "This form is of another time", Detail: "Please open the page again."})
+		return
+	}
+	var made struct {
+		ID    string     `json:"id"`
+		Items []struct{} `json:"items"`
+	}
+	version, err := p.api.write(c.Request.Context(), method, path, body, &made, steering(c))
+	if err != nil {
+		p.overviewAgain(c, overviewPage{Event: e, Org: org, Action: action, Key: c.PostForm("key"), Form: c.Request.PostForm}, err)
+		return
+	}
+	v := "v=" + url.QueryEscape(version)
+	switch action {
+	case "duplicate":
+		c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"/edit?done=duplicate&"+v)
+	case "repeat":
+		c.Redirect(http.StatusSeeOther, "/o/"+org.ID+"?made="+strconv.Itoa(len(made.Items))+"&"+v)
+	default:
+		c.Redirect(http.StatusSeeOther, "/o/events/"+e.ID+"?done="+action+"&"+v)
+	}
+}
+
+// steering are the headers of a write: done once, and to what its form showed.
+func steering(c *gin.Context) map[string]string {
+	headers := by(c, "Idempotency-Key", c.PostForm("key"))
+	if revision := c.PostForm("revision"); revision != "" {
+		headers["If-Match"] = revisionTag(revision)
+	}
+	return headers
+}
+
+// overviewAgain shows what was refused beside what is stored now.
+func (p *pages) overviewAgain(c *gin.Context, page overviewPage, err error) {
+	why := asProblem(err)
+	if why.Status == http.StatusUnauthorized {
+		p.memberSorry(c, err)
+		return
+	}
+	if why.Code == "revision-mismatch" {
+		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened the page. Nothing was done: look at it as it is now, and send it again if you still want to."}
+	}
+	if page.Key == "" || why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use" {
+		page.Key = rand.Text()
+	}
+	page.Trouble, _ = eventTrouble(why, page.Form)
+	p.showOverview(c, page, why.Status)
+}
+
+// rule is the recurrence rule (RFC 5545) that the fields say. UNTIL is a day, all of it, on the event's clock.
+func rule(f url.Values) string {
+	r := "FREQ=" + strings.ToUpper(strings.TrimSpace(f.Get("freq")))
+	if every := strings.TrimSpace(f.Get("interval")); every != "" && every != "1" {
+		r += ";INTERVAL=" + every
+	}
+	if f.Get("ends") == "until" {
+		return r + ";UNTIL=" + strings.ReplaceAll(strings.TrimSpace(f.Get("until")), "-", "")
+	}
+	return r + ";COUNT=" + strings.TrimSpace(f.Get("count"))
+}
+
+type cancelPage struct {
+	Title   string
+	Event   ownEvent
+	Tabs    eventTabs
+	Key     string
+	Reason  string
+	Trouble *trouble
+}
+
+// askCancel asks once more: it cannot be undone, and everybody is mailed.
+func (p *pages) askCancel(c *gin.Context) {
+	e, org, ok := p.editable(c)
+	if !ok {
+		return
+	}
+	p.show(c, http.StatusOK, "o_event_cancel", cancelOf(e, org))
+}
+
+func cancelOf(e ownEvent, org organizationView) cancelPage {
+	return cancelPage{Title: "Cancel " + e.Title, Event: e, Tabs: eventTabs{ID: e.ID, Now: "cancel", Role: org.Role}, Key: rand.Text()}
+}
+
+func (p *pages) cancelEvent(c *gin.Context) {
+	e, org, ok := p.editable(c)
+	if !ok {
+		return
+	}
+	body := map[string]string{"reason": lines(c.PostForm("reason"))}
+	version, err := p.api.write(c.Request.Context(), http.MethodPost, "/v1/events/"+e.ID+"/cancel", body, nil, steering(c))
+	if err == nil {
+		c.Redirect(http.StatusSeeOther, "/o/events/"+e.ID+"?done=cancel&v="+url.QueryEscape(version))
+		return
+	}
+	why := asProblem(err)
+	if why.Code == "revision-mismatch" {
+		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened this page. It is not cancelled: look at it as it is now, and send this again if you still want to."}
+	}
+	page := cancelOf(e, org)
+	if why.Status >= http.StatusInternalServerError {
+		page.Key = c.PostForm("key")
+	}
+	page.Reason = body["reason"]
+	page.Trouble, _ = eventTrouble(why, nil)
+	p.show(c, why.Status, "o_event_cancel", page)
+}
