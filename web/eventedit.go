@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,11 +21,13 @@ type eventFormPage struct {
 	Tabs     eventTabs
 	Key      string // of the write that this form becomes
 	Revision string // that it was made from
+	Base     string // what it read then
+	Done     string
 	Form     url.Values
 	Rows     []questionRow
 	Trouble  *trouble
 	Wrong    map[string]string // by the names of the inputs
-	Now      []difference      // what is stored by now, and reads otherwise
+	Clashes  []difference      // what somebody else has changed too
 	Policies []choice
 	Kinds    []choice
 }
@@ -32,7 +35,7 @@ type eventFormPage struct {
 // choice is one of several, with what it means.
 type choice struct{ Value, Label, Meaning string }
 
-// difference is a field of which somebody else has stored something else meanwhile.
+// difference is a field that two have changed, each to something else.
 type difference struct{ Label, Yours, Stored string }
 
 var waitlistPolicies = []choice{
@@ -146,7 +149,8 @@ func (p *pages) editEvent(c *gin.Context) {
 	if !ok {
 		return
 	}
-	page.Form = formOf(*page.Event)
+	page.Form, page.Done = formOf(*page.Event), doneWords[c.Query("done")]
+	page.Base = page.Form.Encode()
 	p.showForm(c, page, http.StatusOK)
 }
 
@@ -169,52 +173,80 @@ func (p *pages) saveEvent(c *gin.Context) {
 	if page.Revision = c.PostForm("revision"); !p.readForm(c, &page) {
 		return
 	}
-	body := input(page.Form)
-	if page.Revision == stored {
-		body = changed(page.Form, *page.Event)
+	page.Base = page.Form.Get("base")
+	base, err := url.ParseQuery(page.Base)
+	if err != nil || !base.Has("title") {
+		p.sorry(c, &problem{Status: http.StatusBadRequest, Title: "The form could not be read", Detail: "Please open it again."})
+		return
 	}
 	path, headers := "/v1/events/"+page.Event.ID, by(c, "Idempotency-Key", page.Key, "If-Match", revisionTag(page.Revision))
-	version, err := p.api.write(c.Request.Context(), http.MethodPatch, path, body, nil, headers)
+	version, err := p.api.write(c.Request.Context(), http.MethodPatch, path, changed(page.Form, base), nil, headers)
 	if err == nil {
 		c.Redirect(http.StatusSeeOther, "/o/events/"+page.Event.ID+"?done=saved&v="+url.QueryEscape(version))
 		return
 	}
 	if asProblem(err).Code == "revision-mismatch" {
-		// Who saves again has seen what is stored now.
-		page.Revision, page.Now = stored, differences(page.Form, formOf(*page.Event))
-		err = &problem{Status: http.StatusPreconditionFailed, Detail: "Somebody has changed this event since you opened the form. Nothing was saved, and what you typed is below."}
+		now := formOf(*page.Event)
+		page.Form, page.Clashes = merged(base, page.Form, now)
+		page.Revision, page.Base = stored, now.Encode()
+		err = &problem{Status: http.StatusPreconditionFailed, Detail: "Somebody has changed this event since you opened the form, so nothing was saved. What you typed is still here; what you had not touched reads as it is stored now. Look at it, and save again."}
 	}
 	p.formAgain(c, page, err)
 }
 
-// differences are the fields that read otherwise in what is stored, in the order of the form.
-func differences(typed, stored url.Values) []difference {
-	var all []difference
-	show := func(f url.Values, name string) string {
-		switch v := strings.TrimSpace(lines(f.Get(name))); {
-		case v == "1" && (name == "online" || name == "approval" || name == "confirm_address" || name == "remind_maybe"):
-			return "yes"
-		case v == "":
-			return "–"
-		default:
-			return v
-		}
-	}
+// merged keeps what was typed and takes over what somebody else has stored meanwhile. Where both have changed the same, it
+// keeps what was typed, and tells: who saves again has seen it.
+func merged(base, typed, stored url.Values) (url.Values, []difference) {
+	form, clashes := url.Values{}, []difference(nil)
 	for _, name := range fieldOrder {
-		if yours, theirs := show(typed, name), show(stored, name); yours != theirs {
-			all = append(all, difference{eventLabels[name], yours, theirs})
+		mine, theirs, was := shown(typed, name), shown(stored, name), shown(base, name)
+		from := typed
+		if mine == was {
+			from = stored
+		} else if theirs != was && theirs != mine {
+			clashes = append(clashes, difference{eventLabels[name], mine, theirs})
+		}
+		if from.Has(name) {
+			form.Set(name, from.Get(name))
 		}
 	}
-	if yours, theirs := questionsText(typed), questionsText(stored); yours != theirs {
-		all = append(all, difference{"Questions", yours, theirs})
+	// The questions are one thing: rows have no place of their own.
+	mine, theirs, was := questionsText(typed), questionsText(stored), questionsText(base)
+	from := typed
+	if mine == was {
+		from = stored
+	} else if theirs != was && theirs != mine {
+		clashes = append(clashes, difference{"Questions", mine, theirs})
 	}
-	return all
+	for name, values := range from {
+		if rowField.MatchString(name) {
+			form[name] = values
+		}
+	}
+	return form, clashes
+}
+
+var rowField = regexp.MustCompile(`^q[0-9]+_`)
+
+// shown is a field as it reads.
+func shown(f url.Values, name string) string {
+	switch v := strings.TrimSpace(lines(f.Get(name))); {
+	case v == "":
+		return "–"
+	case name == "online" || name == "approval" || name == "confirm_address" || name == "remind_maybe":
+		return "yes"
+	default:
+		return v
+	}
 }
 
 func questionsText(f url.Values) string {
 	texts := []string{}
 	for _, r := range kept(questionRows(f)) {
 		text := r.Label
+		if r.Kind == "checkbox" {
+			text += ", any of"
+		}
 		if options := parts(r.Options, "\n"); len(options) > 0 {
 			text += " (" + strings.Join(options, ", ") + ")"
 		}

@@ -141,7 +141,11 @@ func shownFigures(f eventFigures, tz string) *figuresShown {
 		s.Stars = append(s.Stars, ratingCount{stars, f.Ratings.ByRating[fmt.Sprint(stars)]})
 	}
 	if l := f.Lead; l != nil {
-		s.LeadTime = "Half of the guests answered more than " + ahead(l.Median) + " before the start; the first tenth more than " + ahead(l.P90) + " before, the last tenth within " + ahead(l.P10) + " of it."
+		first, half, last := ahead(l.P90), ahead(l.Median), ahead(l.P10)
+		s.LeadTime = "Half of the guests answered more than " + half + " before the start; the first tenth more than " + first + " before, the last tenth within " + last + " of it."
+		if first == last {
+			s.LeadTime = "The guests answered about " + half + " before the start."
+		}
 	}
 	return s
 }

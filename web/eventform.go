@@ -132,10 +132,10 @@ func fresh(f url.Values, org string) map[string]any {
 	return in
 }
 
-// changed is the body of an edit. What reads in the form as it did before is not sent, so that nothing is moved by what a
-// form does not show, such as the seconds of a time.
-func changed(f url.Values, before ownEvent) map[string]any {
-	in, was := input(f), input(formOf(before))
+// changed is the body of an edit. What reads as it did when the form was made is not sent, so that nothing is moved by what
+// a form does not show, such as the seconds of a time.
+func changed(f, base url.Values) map[string]any {
+	in, was := input(f), input(base)
 	for name := range in {
 		if reflect.DeepEqual(in[name], was[name]) {
 			delete(in, name)

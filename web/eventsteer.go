@@ -57,7 +57,7 @@ func (page overviewPage) Limit() string {
 var doneWords = map[string]string{
 	"made": "The draft is stored. Nobody else sees it until it is published.", "saved": "The changes are stored.",
 	"publish": "It is published: guests can find it, and answer.", "capacity": "The number of seats is changed.",
-	"cancel": "It is cancelled. Everybody who answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
+	"cancel": "It is cancelled. Whoever has answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
 	"duplicate": "This draft is a copy. Look at its times, then save it.",
 }
 
@@ -164,6 +164,9 @@ func (p *pages) overviewAgain(c *gin.Context, page overviewPage, err error) {
 	}
 	if why.Code == "revision-mismatch" {
 		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened the page. Nothing was done: look at it as it is now, and send it again if you still want to."}
+	}
+	if why.Code == "unsupported-picture" { // its detail is about headers
+		why = &problem{Status: why.Status, Detail: "The picture must be a PNG, JPEG or WebP."}
 	}
 	if page.Key == "" || why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use" {
 		page.Key = rand.Text()
