@@ -12,24 +12,19 @@ import (
 
 // uploadCover passes the file of the form on as it is.
 func (p *pages) uploadCover(c *gin.Context) {
-	e, org, ok := p.editable(c)
-	if !ok {
-		return
-	}
-	picture, err := formFile(c, "picture") // first: what is too large is told by who reads it first
-	page := overviewPage{Event: e, Org: org, Action: "cover", Key: c.PostForm("key"), Form: url.Values{}}
+	picture, err := formFile(c, "picture") // first: what is too large is told to who reads it first
 	if err != nil {
-		p.overviewAgain(c, page, err)
+		p.overviewAgain(c, "cover", err)
 		return
 	}
-	headers := steering(c)
+	id, headers := url.PathEscape(c.Param("id")), steering(c)
 	headers["Content-Type"] = http.DetectContentType(picture)
-	version, err := p.api.write(c.Request.Context(), http.MethodPut, "/v1/events/"+e.ID+"/cover", bytes.NewReader(picture), nil, headers)
+	version, err := p.api.write(c.Request.Context(), http.MethodPut, "/v1/events/"+id+"/cover", bytes.NewReader(picture), nil, headers)
 	if err != nil {
-		p.overviewAgain(c, page, err)
+		p.overviewAgain(c, "cover", err)
 		return
 	}
-	c.Redirect(http.StatusSeeOther, "/o/events/"+e.ID+"?done=cover&v="+url.QueryEscape(version))
+	c.Redirect(http.StatusSeeOther, "/o/events/"+id+"?done=cover&v="+url.QueryEscape(version))
 }
 
 func formFile(c *gin.Context, name string) ([]byte, error) {

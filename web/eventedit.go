@@ -87,51 +87,63 @@ func notForRole(role string) *problem {
 	return &problem{Status: http.StatusForbidden, Code: "forbidden", Title: "This is for editors and owners", Detail: "Your role here is " + role + ". An owner of the organization can change it."}
 }
 
-// makeEvent stores what was typed as a draft.
+// makeEvent stores what was typed as a draft. The write comes first: command decides who may, also while reads are away.
 func (p *pages) makeEvent(c *gin.Context) {
-	page, ok := p.newForm(c)
-	if !ok || !p.readForm(c, &page) {
+	typed, ok := p.typed(c)
+	if !ok {
 		return
 	}
-	var made ownEvent
-	version, err := p.api.write(c.Request.Context(), http.MethodPost, "/v1/events", fresh(page.Form, page.Org.ID), &made, by(c, "Idempotency-Key", page.Key))
-	if err != nil {
+	err := error(nil)
+	if !typed.Has("more") {
+		var made ownEvent
+		var version string
+		version, err = p.api.write(c.Request.Context(), http.MethodPost, "/v1/events", fresh(typed, c.Param("org")), &made, by(c, "Idempotency-Key", typed.Get("key")))
+		if err == nil {
+			c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"?done=made&v="+url.QueryEscape(version))
+			return
+		}
+	}
+	if page, ok := p.newForm(c); ok {
+		page.Form = typed
 		p.formAgain(c, page, err)
-		return
 	}
-	c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"?done=made&v="+url.QueryEscape(version))
 }
 
-// readForm takes what was typed. A form that only asks for more rows is shown again.
-func (p *pages) readForm(c *gin.Context, page *eventFormPage) bool {
+// typed is the form as it came.
+func (p *pages) typed(c *gin.Context) (url.Values, bool) {
 	if err := c.Request.ParseForm(); err != nil {
 		p.sorry(c, &problem{Status: http.StatusBadRequest, Title: "The form could not be read", Detail: "Please go back, and send it again."})
-		return false
+		return nil, false
 	}
-	page.Form = c.Request.PostForm
-	if key := page.Form.Get("key"); key != "" {
-		page.Key = key
-	}
-	if page.Form.Has("more") {
-		spare(page.Form, 2*spareRows)
-		p.showForm(c, *page, http.StatusOK)
-		return false
-	}
-	return true
+	return c.Request.PostForm, true
 }
 
-// formAgain shows a refused form with all that was typed. A write that was refused is over, and the next one is another;
-// one that may have been done keeps its key, so that it is done once.
+// formAgain shows a form with all that was typed: it was refused, or asks for more rows. A write that was refused is over,
+// and the next one is another; one that may have been done keeps its key, so that it is done once.
 func (p *pages) formAgain(c *gin.Context, page eventFormPage, err error) {
+	if page.Form.Has("key") && !over(err) {
+		page.Key = page.Form.Get("key")
+	}
+	if err == nil {
+		spare(page.Form, 2*spareRows)
+		p.showForm(c, page, http.StatusOK)
+		return
+	}
 	why := asProblem(err)
 	if why.Status == http.StatusUnauthorized {
-		why.Detail = "Your sign-in has ended. Sign in again in another tab, then send this form once more: nothing that you typed is lost."
-	}
-	if why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use" {
-		page.Key = rand.Text()
+		why = &problem{Status: why.Status, Detail: "Your sign-in has ended. Sign in again in another tab, then send this form once more: nothing that you typed is lost."}
 	}
 	page.Trouble, page.Wrong = eventTrouble(why, page.Form)
 	p.showForm(c, page, why.Status)
+}
+
+// over tells whether a write was refused for good, so that another try is another write.
+func over(err error) bool {
+	if err == nil {
+		return false
+	}
+	why := asProblem(err)
+	return why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use"
 }
 
 func (p *pages) showForm(c *gin.Context, page eventFormPage, status int) {
@@ -165,31 +177,35 @@ func (p *pages) editForm(c *gin.Context) (eventFormPage, bool) {
 
 // saveEvent sends what was changed, under the revision that the form was made from.
 func (p *pages) saveEvent(c *gin.Context) {
-	page, ok := p.editForm(c)
+	typed, ok := p.typed(c)
 	if !ok {
 		return
 	}
-	stored := page.Revision
-	if page.Revision = c.PostForm("revision"); !p.readForm(c, &page) {
-		return
-	}
-	page.Base = page.Form.Get("base")
-	base, err := url.ParseQuery(page.Base)
+	base, err := url.ParseQuery(typed.Get("base"))
 	if err != nil || !base.Has("title") {
 		p.sorry(c, &problem{Status: http.StatusBadRequest, Title: "The form could not be read", Detail: "Please open it again."})
 		return
 	}
-	path, headers := "/v1/events/"+page.Event.ID, by(c, "Idempotency-Key", page.Key, "If-Match", revisionTag(page.Revision))
-	version, err := p.api.write(c.Request.Context(), http.MethodPatch, path, changed(page.Form, base), nil, headers)
-	if err == nil {
-		c.Redirect(http.StatusSeeOther, "/o/events/"+page.Event.ID+"?done=saved&v="+url.QueryEscape(version))
+	if !typed.Has("more") {
+		path, headers := "/v1/events/"+url.PathEscape(c.Param("id")), by(c, "Idempotency-Key", typed.Get("key"), "If-Match", revisionTag(typed.Get("revision")))
+		var version string
+		version, err = p.api.write(c.Request.Context(), http.MethodPatch, path, changed(typed, base), nil, headers)
+		if err == nil {
+			c.Redirect(http.StatusSeeOther, "/o/events/"+url.PathEscape(c.Param("id"))+"?done=saved&v="+url.QueryEscape(version))
+			return
+		}
+	}
+	page, ok := p.editForm(c)
+	if !ok {
 		return
 	}
-	if asProblem(err).Code == "revision-mismatch" {
+	if page.Form = typed; err != nil && asProblem(err).Code == "revision-mismatch" {
 		now := formOf(*page.Event)
-		page.Form, page.Clashes = merged(base, page.Form, now)
-		page.Revision, page.Base = stored, now.Encode()
+		page.Form, page.Clashes = merged(base, typed, now)
+		page.Base = now.Encode()
 		err = &problem{Status: http.StatusPreconditionFailed, Detail: "Somebody has changed this event since you opened the form, so nothing was saved. What you typed is still here; what you had not touched reads as it is stored now. Look at it, and save again."}
+	} else {
+		page.Revision, page.Base = typed.Get("revision"), typed.Get("base")
 	}
 	p.formAgain(c, page, err)
 }

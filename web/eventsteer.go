@@ -58,7 +58,7 @@ var doneWords = map[string]string{
 	"made": "The draft is stored. Nobody else sees it until it is published.", "saved": "The changes are stored.",
 	"publish": "It is published: guests can find it, and answer.", "capacity": "The number of seats is changed.",
 	"cancel": "It is cancelled. Whoever has answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
-	"duplicate": "This draft is a copy. Look at its times, then save it.",
+	"duplicate": "This draft is a copy. Look at its times, then save it.", "repeat": "The series has all these dates already: none was made.",
 }
 
 // ownEventOf reads an event for a member of its organization. What others have published is not theirs: 404.
@@ -107,12 +107,8 @@ func (p *pages) showOverview(c *gin.Context, page overviewPage, status int) {
 
 // steer does what a button of the overview says.
 func (p *pages) steer(c *gin.Context) {
-	e, org, ok := p.editable(c)
-	if !ok {
-		return
-	}
-	action := c.PostForm("action")
-	method, path, body := http.MethodPost, "/v1/events/"+e.ID, any(nil)
+	id, action := url.PathEscape(c.Param("id")), c.PostForm("action")
+	method, path, body := http.MethodPost, "/v1/events/"+id, any(nil)
 	switch action {
 	case "publish", "duplicate":
 		path += "/" + action
@@ -128,21 +124,21 @@ func (p *pages) steer(c *gin.Context) {
 	}
 	var made struct {
 		ID    string     `json:"id"`
-		Items []struct{} `json:"items"`
+		Items []ownEvent `json:"items"`
 	}
 	version, err := p.api.write(c.Request.Context(), method, path, body, &made, steering(c))
 	if err != nil {
-		p.overviewAgain(c, overviewPage{Event: e, Org: org, Action: action, Key: c.PostForm("key"), Form: c.Request.PostForm}, err)
+		p.overviewAgain(c, action, err)
 		return
 	}
-	v := "v=" + url.QueryEscape(version)
-	switch action {
-	case "duplicate":
-		c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"/edit?done=duplicate&"+v)
-	case "repeat":
-		c.Redirect(http.StatusSeeOther, "/o/"+org.ID+"?made="+strconv.Itoa(len(made.Items))+"&"+v)
+	v := "&v=" + url.QueryEscape(version)
+	switch {
+	case action == "duplicate":
+		c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"/edit?done=duplicate"+v)
+	case action == "repeat" && len(made.Items) > 0:
+		c.Redirect(http.StatusSeeOther, "/o/"+made.Items[0].OrganizationID+"?made="+strconv.Itoa(len(made.Items))+v)
 	default:
-		c.Redirect(http.StatusSeeOther, "/o/events/"+e.ID+"?done="+action+"&"+v)
+		c.Redirect(http.StatusSeeOther, "/o/events/"+id+"?done="+action+v)
 	}
 }
 
@@ -156,20 +152,22 @@ func steering(c *gin.Context) map[string]string {
 }
 
 // overviewAgain shows what was refused beside what is stored now.
-func (p *pages) overviewAgain(c *gin.Context, page overviewPage, err error) {
+func (p *pages) overviewAgain(c *gin.Context, action string, err error) {
 	why := asProblem(err)
-	if why.Status == http.StatusUnauthorized {
+	e, org, read := p.ownEventOf(c)
+	if read != nil || why.Status == http.StatusUnauthorized {
 		p.memberSorry(c, err)
 		return
 	}
-	if why.Code == "revision-mismatch" {
+	page := overviewPage{Event: e, Org: org, Action: action, Key: rand.Text(), Form: c.Request.PostForm}
+	if key := c.PostForm("key"); key != "" && !over(err) {
+		page.Key = key
+	}
+	switch why.Code {
+	case "revision-mismatch":
 		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened the page. Nothing was done: look at it as it is now, and send it again if you still want to."}
-	}
-	if why.Code == "unsupported-picture" { // its detail is about headers
+	case "unsupported-picture": // its detail is about headers
 		why = &problem{Status: why.Status, Detail: "The picture must be a PNG, JPEG or WebP."}
-	}
-	if page.Key == "" || why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use" {
-		page.Key = rand.Text()
 	}
 	page.Trouble, _ = eventTrouble(why, page.Form)
 	p.showOverview(c, page, why.Status)
@@ -210,14 +208,14 @@ func cancelOf(e ownEvent, org organizationView) cancelPage {
 }
 
 func (p *pages) cancelEvent(c *gin.Context) {
-	e, org, ok := p.editable(c)
-	if !ok {
+	id, reason := url.PathEscape(c.Param("id")), lines(c.PostForm("reason"))
+	version, err := p.api.write(c.Request.Context(), http.MethodPost, "/v1/events/"+id+"/cancel", map[string]string{"reason": reason}, nil, steering(c))
+	if err == nil {
+		c.Redirect(http.StatusSeeOther, "/o/events/"+id+"?done=cancel&v="+url.QueryEscape(version))
 		return
 	}
-	body := map[string]string{"reason": lines(c.PostForm("reason"))}
-	version, err := p.api.write(c.Request.Context(), http.MethodPost, "/v1/events/"+e.ID+"/cancel", body, nil, steering(c))
-	if err == nil {
-		c.Redirect(http.StatusSeeOther, "/o/events/"+e.ID+"?done=cancel&v="+url.QueryEscape(version))
+	e, org, ok := p.editable(c)
+	if !ok {
 		return
 	}
 	why := asProblem(err)
@@ -225,10 +223,10 @@ func (p *pages) cancelEvent(c *gin.Context) {
 		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened this page. It is not cancelled: look at it as it is now, and send this again if you still want to."}
 	}
 	page := cancelOf(e, org)
-	if why.Status >= http.StatusInternalServerError {
-		page.Key = c.PostForm("key")
+	if key := c.PostForm("key"); key != "" && !over(err) {
+		page.Key = key
 	}
-	page.Reason = body["reason"]
+	page.Reason = reason
 	page.Trouble, _ = eventTrouble(why, nil)
 	p.show(c, why.Status, "o_event_cancel", page)
 }
