@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -151,6 +152,28 @@ func TestAnEditThatIsTooLateIsMerged(t *testing.T) {
 	again, err := url.ParseQuery(hidden(body, "base"))
 	if err != nil || again.Get("title") != "Theirs" {
 		t.Fatalf("%v: the form was made from %v", err, again)
+	}
+}
+
+// A field that merging does not know would be lost when two edit at once.
+func TestEveryFieldOfTheFormIsMerged(t *testing.T) {
+	t.Parallel()
+	o := organize(t, "editor", nil, reads(t, nil))
+	_, body := o.get(eventRoot + "/edit")
+	inForm := map[string]bool{}
+	for _, m := range regexp.MustCompile(` name="([a-z_0-9]+)"`).FindAllStringSubmatch(body, -1) {
+		if name := m[1]; !rowField.MatchString(name) && name != "key" && name != "revision" && name != "base" && name != "more" {
+			inForm[name] = true
+		}
+	}
+	for _, name := range fieldOrder {
+		if !inForm[name] || eventLabels[name] == "" {
+			t.Errorf("%s is not in the form, or has no label", name)
+		}
+		delete(inForm, name)
+	}
+	if delete(inForm, "viewport"); len(inForm) > 0 {
+		t.Errorf("not merged: %v", inForm)
 	}
 }
 

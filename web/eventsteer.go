@@ -55,7 +55,7 @@ func (page overviewPage) Limit() string {
 }
 
 var doneWords = map[string]string{
-	"made": "The draft is stored. Nobody else sees it until it is published.", "saved": "The changes are stored.",
+	"made": "The draft is stored. Only members see it until it is published.", "saved": "The changes are stored.",
 	"publish": "It is published: guests can find it, and answer.", "capacity": "The number of seats is changed.",
 	"cancel": "It is cancelled. Whoever has answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
 	"duplicate": "This draft is a copy. Look at its times, then save it.", "repeat": "The series has all these dates already: none was made.",

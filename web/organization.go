@@ -58,9 +58,7 @@ func (e ownEvent) Unlisted() bool { return e.Visibility == contract.VisibilityUn
 // Place is where the event is, in a line.
 func (e ownEvent) Place() string { return place(eventView{Venue: e.Venue, Online: e.Online}) }
 
-// tag is what If-Match takes.
-func (e ownEvent) tag() string { return revisionTag(strconv.FormatInt(e.Revision, 10)) }
-
+// revisionTag is what If-Match takes.
 func revisionTag(revision string) string { return `"` + revision + `"` }
 
 // membership is what the member is in an organization. Where they are nothing it does not exist for them.
