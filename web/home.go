@@ -81,7 +81,7 @@ func (p *pages) memberSorry(c *gin.Context, err error) {
 	switch {
 	case why.Status == http.StatusUnauthorized:
 		p.cookie(c, accessCookie, "", -1)
-		c.Redirect(http.StatusSeeOther, "/o/sign-in?to="+url.QueryEscape(c.Request.URL.RequestURI()))
+		p.askIn(c)
 		return
 	case why.Code == "not-yet-visible":
 		why = &problem{Status: http.StatusServiceUnavailable, Title: "It is stored", Detail: "This page is catching up, and looks again by itself."}

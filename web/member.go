@@ -103,15 +103,20 @@ func (p *pages) signedIn(c *gin.Context) {
 	case m == nil && strings.Contains(c.GetHeader("Accept"), "application/json"):
 		c.AbortWithStatusJSON(http.StatusUnauthorized, &problem{Status: http.StatusUnauthorized, Code: "unauthorized", Title: "Sign in", Detail: "The session has ended: sign in again."})
 	case m == nil:
-		back := c.Request.URL.RequestURI()
-		if c.Request.Method != http.MethodGet {
-			back = "/o"
-		}
-		c.Redirect(http.StatusSeeOther, "/o/sign-in?to="+url.QueryEscape(back))
+		p.askIn(c)
 		c.Abort()
 	default:
 		c.Set(memberKey, m)
 	}
+}
+
+// askIn leads to the sign-in and back. Behind a form it does not: a redirect would lose what was typed.
+func (p *pages) askIn(c *gin.Context) {
+	if c.Request.Method != http.MethodGet {
+		p.show(c, http.StatusUnauthorized, "o_ended", struct{ Title string }{"Your session has ended"})
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/o/sign-in?to="+url.QueryEscape(c.Request.URL.RequestURI()))
 }
 
 // memberOf is nil where nobody has signed in, or the session has ended.

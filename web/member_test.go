@@ -93,6 +93,19 @@ func TestSigningInLeadsBack(t *testing.T) {
 	}
 }
 
+// What was typed while the session ended is not thrown away by a redirect.
+func TestAFormOutlivesItsSession(t *testing.T) {
+	t.Parallel()
+	o := start(t, nil, nil)
+	res, body := o.do("POST", "/o", "name=Corner+Stage&slug=corner", "Content-Type", formType)
+	if res.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "reload this page") {
+		t.Errorf("%d\n%s", res.StatusCode, body)
+	}
+	if res, body = o.do("POST", "/o", "{}", "Content-Type", "application/json", "Accept", "application/json"); res.StatusCode != 401 || !strings.Contains(body, `"code":"unauthorized"`) {
+		t.Errorf("a script gets %d %s", res.StatusCode, body)
+	}
+}
+
 // A browser that opens ten tabs again sends the same refresh token ten times. It is used once, or its session would end.
 func TestManyTabsRefreshOnce(t *testing.T) {
 	t.Parallel()
