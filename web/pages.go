@@ -26,6 +26,7 @@ type pages struct {
 	origin   *http.CrossOriginProtection
 	renewals *renewals
 	doc      *apidoc
+	door     *door
 	log      *slog.Logger
 }
 

@@ -51,4 +51,5 @@ func memberRoutes(r *gin.Engine, p *pages) {
 	o.GET("", p.home)
 	o.POST("", p.found)
 	organizerRoutes(o, p)
+	doorRoutes(r.Group("/door"), p)
 }

@@ -97,6 +97,10 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
+	door, err := newDoor(deps.Keyring)
+	if err != nil {
+		return nil, err
+	}
 	server := httpserver.New(httpserver.Config{
 		Role: "web", Addr: cfg.Addr, AddrSetting: "TURNOUT_HTTP_ADDR",
 		OpsAddr: cfg.OpsAddr, OpsSetting: "TURNOUT_WEB_OPS_ADDR",
@@ -115,7 +119,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	}
 	p := &pages{
 		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL},
-		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, log: deps.Log,
+		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, door: door, log: deps.Log,
 		origin: http.NewCrossOriginProtection(), renewals: newRenewals(),
 	}
 	public, err := url.Parse(cfg.PublicURL)
