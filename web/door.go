@@ -61,7 +61,7 @@ func newDoor(ring *seal.Keyring) (*door, error) {
 		hash.Write(b)
 		return b
 	}
-	for _, name := range []string{"rules", "ticket", "words", "store", "link", "camera", "view", "page"} {
+	for _, name := range []string{"rules", "ticket", "words", "store", "link", "live", "camera", "view", "device", "page"} {
 		read("door/" + name + ".js")
 		d.scripts = append(d.scripts, "/static/door/"+name+".js")
 	}

@@ -12,6 +12,7 @@ type signInPage struct {
 	Title   string
 	To      string // where it leads
 	New     bool   // an account is made
+	Left    bool   // somebody has just signed out
 	Form    url.Values
 	Problem *problem
 }
@@ -22,7 +23,7 @@ func (p *pages) memberSignIn(c *gin.Context) {
 }
 
 func signInForm(c *gin.Context, to string) signInPage {
-	page := signInPage{Title: "Sign in", To: to, New: strings.HasSuffix(c.FullPath(), "/sign-up"), Form: url.Values{}}
+	page := signInPage{Title: "Sign in", To: to, New: strings.HasSuffix(c.FullPath(), "/sign-up"), Left: c.Query("left") != "", Form: url.Values{}}
 	if page.New {
 		page.Title = "Sign up"
 	}
@@ -55,5 +56,5 @@ func (p *pages) memberEnd(c *gin.Context) {
 		}
 	}
 	p.signedOut(c)
-	c.Redirect(http.StatusSeeOther, "/o/sign-in")
+	c.Redirect(http.StatusSeeOther, "/o/sign-in?left=1") // where the device forgets the door's lists
 }

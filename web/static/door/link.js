@@ -3,10 +3,11 @@
 function DoorLink(event, changed) {
   const quick = 2000, patient = 20000; // milliseconds: for who stands at the door, and for what runs beside
   const soonest = 3000, latest = 30000; // between attempts while the network is away
-  const link = { state: "online", why: "", version: "", skew: 0, check, undo, walkIn, load, merge, counts };
+  const link = { state: "online", why: "", version: "", skew: 0, reached: () => link.state === "online" || link.state === "refused", check, undo, walkIn, load, merge };
   let timer, wait = soonest, merging;
 
   class Away extends Error {} // nobody answered, or nobody who could: it is not known whether it was done
+  class Ended extends Away {} // the session
 
   function is(state, why = "") {
     if (link.state === state && link.why === why) return;
@@ -31,15 +32,12 @@ function DoorLink(event, changed) {
       if (date) link.skew = Date.now() - date;
       if (!(res.headers.get("Content-Type") || "").includes("json") || res.status >= 500 || res.status === 429) throw new Away(`${res.status}`);
       const data = await res.json();
-      if (res.status === 401) {
-        is("signed-out");
-        throw new Away("signed out");
-      }
-      is("online");
+      if (res.status === 401) throw new Ended("signed out");
+      if (link.state !== "refused") is("online"); // what was refused is still here
       newer(res.headers.get("Turnout-Version"));
       return res.ok ? { data } : { problem: { ...data, status: res.status } };
     } catch (problem) {
-      if (link.state !== "signed-out" || problem.message !== "signed out") is("away");
+      is(problem instanceof Ended ? "signed-out" : "away");
       again();
       throw problem instanceof Away ? problem : new Away(problem.message);
     } finally {
@@ -58,9 +56,14 @@ function DoorLink(event, changed) {
     if (timer) return;
     timer = setTimeout(() => {
       timer = undefined;
-      merge().then((sent) => sent === 0 && link.state !== "online" && counts()).catch(() => {});
+      resume();
     }, wait * (0.75 + Math.random() / 2)); // not all devices of a hall at once
     wait = Math.min(2 * wait, latest);
+  }
+
+  // resume sends what waits; with nothing to send it asks whether somebody answers.
+  function resume() {
+    merge().then((sent) => sent === 0 && !link.reached() && counts()).catch(() => {}); // call has said so
   }
 
   function counts() {
@@ -79,7 +82,7 @@ function DoorLink(event, changed) {
   }
 
   async function now(method, path, options) {
-    if (link.state !== "online") return null;
+    if (!link.reached()) return null;
     try {
       const answer = await call(method, path, options);
       // The same request is still under way somewhere: the queue repeats it harmlessly.
@@ -132,6 +135,7 @@ function DoorLink(event, changed) {
 
   async function settle(entries, data) {
     const items = new Map(data.items.map((i) => [i.entry_id, i]));
+    is("online");
     const conflicts = [];
     for (const e of entries) {
       const c = items.has(e.id) && Door.conflict(e, items.get(e.id));
@@ -150,16 +154,19 @@ function DoorLink(event, changed) {
     await DoorStore.answered(drop.map((d) => d.entry), drop.map((d) => noted(d.entry, { kind: "refused", detail: d.detail })));
     if (more) await DoorStore.loosen(entries);
     else if (problem.code === "idempotency-key-in-use") again();
-    else is("refused", problem.detail || problem.title);
+    else {
+      is("refused", problem.detail || problem.title);
+      again();
+    }
     await changed("merged", { entries: drop.map((d) => d.entry), items: new Map(), version: 0 });
     return more;
   }
 
   const noted = (e, c) => ({ event, id: e.id, rsvp: e.rsvp, name: e.name, at: e.at, device: e.device, undo: Boolean(e.undo), ...c });
 
-  addEventListener("online", () => merge().then((sent) => sent === 0 && link.state !== "online" && counts()).catch(() => {}));
+  addEventListener("online", resume);
   addEventListener("offline", () => { is("away"); again(); });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && link.state !== "online") { wait = soonest; again(); } });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && !link.reached()) resume(); });
   return link;
 }
 

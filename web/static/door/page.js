@@ -5,8 +5,6 @@
   const keys = box.dataset.keys.split(" ").filter(Boolean);
   const refresh = 60000; // milliseconds between two loads of a list that has changed
   const others = "BroadcastChannel" in window ? new BroadcastChannel(`turnout-door-${event}`) : { postMessage() {} }; // tabs of the same event
-  const memory = (name) => localStorage.getItem(`turnout-door-${name}`) || "";
-  const remember = (name, value) => localStorage.setItem(`turnout-door-${name}`, value);
 
   let list = null; // {event, at, …}: when it was loaded; null without one
   let guests = new Map(), sorted = [], entries = [], conflicts = [], isIn = () => 0;
@@ -16,7 +14,11 @@
   const view = DoorView({ letIn: (rsvp, people, force) => queueUp(() => letIn({ rsvp, ticket: tickets.get(rsvp), people, force })), undo: (rsvp) => queueUp(() => undo(rsvp)) });
   const { el } = view;
   const link = DoorLink(event, (what, more) => (what === "merged" ? merged(more) : reached()));
-  const camera = DoorCamera(el("video"), (text) => queueUp(() => scan(text)));
+  const seats = DoorLive(event, (now) => {
+    live = now;
+    draw();
+  });
+  const device = DoorDevice({ event, view, link, scan: (text) => queueUp(() => scan(text)), gone });
 
   // queueUp has one thing done after the other: two scans of one ticket are two questions.
   function queueUp(f) {
@@ -30,7 +32,8 @@
     listen();
     if (entries.length > 0) await link.merge().catch(() => {});
     await load();
-    watch();
+    seats.open();
+    setInterval(tend, 15000);
     keep().catch(() => {});
   }
 
@@ -62,7 +65,7 @@
 
   function hold(all) {
     guests = new Map(all.map((g) => [g.id, g]));
-    sorted = Door.byName(all.map((g) => Object.assign(g, { key: Door.keyOf(g) })));
+    sorted = Door.byName(all.map((g) => Object.assign(g, { key: g.key || Door.keyOf(g) })));
   }
 
   async function load() {
@@ -92,33 +95,15 @@
     await recall();
   }
 
-  // watch keeps the counts live, and has the list loaded again when it has changed.
-  function watch() {
-    let source, wait = 1000;
-    const open = () => {
-      source = new EventSource(`/v1/events/${event}/availability/stream`);
-      source.addEventListener("availability", (e) => {
-        live = JSON.parse(e.data);
-        wait = 1000;
-        draw();
-      });
-      source.addEventListener("error", () => {
-        live = null;
-        draw();
-        if (source.readyState !== EventSource.CLOSED) return;
-        setTimeout(open, wait * (0.5 + Math.random()));
-        wait = Math.min(2 * wait, refresh);
-      });
-    };
-    open();
-    addEventListener("pagehide", () => source.close());
-    addEventListener("pageshow", (e) => { if (e.persisted) open(); });
-    setInterval(() => {
-      if (list && Door.over(list, Date.now())) return leave(false);
-      const age = list ? Date.now() - list.at : Infinity;
-      if (link.state === "online" && !document.hidden && age > Math.max(refresh, 20 * took) && (!live || live.version > read)) load();
-      draw(); // ages go on
-    }, 15000);
+  // tend has the list loaded again when it has changed, and forgotten when the event is long over.
+  async function tend() {
+    if (list && Door.over(list, Date.now())) {
+      await DoorStore.forget(event, false);
+      return gone();
+    }
+    const age = list ? Date.now() - list.at : Infinity;
+    if (link.state === "online" && !document.hidden && age > Math.max(refresh, 20 * took) && (!live || live.version > read)) load();
+    draw(); // ages go on
   }
 
   function draw() {
@@ -129,14 +114,22 @@
     view.reach({ state: link.state, why: link.why, waiting: entries.length, list, signIn: `/o/sign-in?to=${encodeURIComponent(location.pathname)}`, skew: link.skew, keeps });
     view.counts({ live, known, waiting: entries.length });
     if (!DoorTicket.looks(query)) view.guests(Door.search(sorted, query), sorted.length, isIn, { away, busy, query });
-    const own = new Set(conflicts.map((c) => c.id));
-    view.conflicts(conflicts, sorted.flatMap((g) => (g.conflicts || []).filter((s) => !own.has(s.id)).map((s) => ({ kind: s.conflict, name: g.name, people: s.people, device: s.device, at: s.at }))));
+    view.conflicts(allConflicts());
     if (!loading) view.put("list", list ? `${sorted.length} answers, loaded ${DoorWords.ago(Date.now() - list.at)}.` : "No guest list on this device.");
+  }
+
+  // allConflicts are this device's own and those that the list tells of, without those that were seen.
+  function allConflicts() {
+    const own = new Set(conflicts.map((c) => c.id));
+    const listed = sorted.flatMap((g) => (g.conflicts || []).filter((s) => !own.has(s.id)).map((s) => ({ ...s, kind: s.conflict, name: g.name })));
+    return [...conflicts.filter((c) => !c.seen), ...listed];
   }
 
   function reached() {
     draw();
-    if (link.state === "online" && list && Date.now() - list.at > refresh) load();
+    if (link.state !== "online") return;
+    if (!live) seats.open();
+    if (list && Date.now() - list.at > refresh) load();
   }
 
   // merged is told what the server has answered for entries of the queue.
@@ -144,6 +137,10 @@
     const news = answered.map((e) => items.has(e.id) && Door.told(guests.get(e.rsvp), items.get(e.id), version)).filter(Boolean);
     await learn(news);
     await requeue();
+    if (entries.length === 0) {
+      view.sent();
+      load(); // what other doors did meanwhile, and the conflicts with them
+    }
     others.postMessage("queue");
   }
 
@@ -157,7 +154,7 @@
 
   function entry(rsvp, more) {
     const g = guests.get(rsvp);
-    return { id: DoorLink.id(), event, rsvp, device: el("device").value.trim().slice(0, 40), name: g ? g.name : "", party: g ? g.party : 0, ...more };
+    return { id: DoorLink.id(), event, rsvp, device: device.name(), name: g ? g.name : "", party: g ? g.party : 0, ...more };
   }
 
   // scan reads a ticket from the camera, or from a scanner that types.
@@ -184,9 +181,10 @@
       isIn = Door.inside(sorted, entries);
       const guest = guests.get(rsvp);
       let told = Door.scanned({ event, rsvp, ticket, people, guest, isIn: isIn(rsvp) });
-      if (force && guest) told = { ...told, outcome: "admitted", people: people || guest.party, checked_in: people || guest.party };
+      if (force && guest && told.outcome !== "already") told = { ...told, outcome: "admitted", forced: true, people: people || guest.party, checked_in: people || guest.party };
       if (told.outcome === "admitted") await enqueue({ ...e, people: told.people, party: told.party_size });
-      view.outcome(DoorWords.outcome(told), { name: e.name, pending: told.outcome === "admitted", undo: told.outcome === "admitted" && rsvp });
+      const name = told.outcome === "unknown" || told.outcome === "wrong_event" ? "" : e.name;
+      view.outcome(DoorWords.outcome(told), { name, pending: told.outcome === "admitted", undo: told.outcome === "admitted" && rsvp });
     });
   }
 
@@ -253,16 +251,12 @@
     view.outcome(["warn", "No seat", data.position ? `They are on the waitlist, in place ${data.position}.` : "They are on the list, without a seat."], { name: who.name });
   }
 
-  // leave forgets the list on this device, and with `everything` what was not sent.
-  async function leave(everything) {
+  // gone shows that the list was forgotten; it is not loaded again by itself.
+  async function gone() {
     left = true;
-    await DoorStore.forget(event, everything);
-    if ("caches" in window) await (await caches.open("turnout-door-pages")).delete(location.pathname);
     others.postMessage("list");
     await recall();
   }
-
-  const unsent = (n) => `${n === 1 ? "1 entry has" : `${n} entries have`} not been sent. They cannot be brought back. Forget them as well?`;
 
   function find(text) {
     el("query").value = text;
@@ -287,8 +281,6 @@
       if (e.key.length === 1 && e.key !== " " && !e.ctrlKey && !e.metaKey && !e.altKey && !e.target.closest("input, select, textarea")) el("query").focus();
     });
     el("guests").addEventListener("click", (e) => { if (e.target.closest("[data-act=in]") && matchMedia("(pointer: fine)").matches) el("query").select(); });
-    el("camera").hidden = !(navigator.mediaDevices && navigator.mediaDevices.getUserMedia);
-    el("camera").addEventListener("click", look);
     el("walk-in").addEventListener("submit", (e) => {
       e.preventDefault();
       queueUp(() => walkIn(e.target));
@@ -298,50 +290,12 @@
       load();
     });
     el("seen").addEventListener("click", async () => {
-      await DoorStore.seen(event);
+      await DoorStore.seen(event, allConflicts().map((c) => c.id));
       requeue();
+      others.postMessage("queue");
     });
-    el("forget").addEventListener("click", async () => {
-      const n = (await DoorStore.queue(event)).length;
-      if (n === 0 || confirm(unsent(n))) leave(true);
-    });
-    el("sign-out").addEventListener("submit", signOut);
-    for (const id of ["device", "ask", "sound", "buzz"]) {
-      const field = el(id), box_ = field.type === "checkbox";
-      if (box_) field.checked = memory(id) === "yes";
-      else field.value = memory(id) || `Door ${DoorLink.id().slice(0, 4)}`;
-      remember(id, box_ ? (field.checked ? "yes" : "") : field.value);
-      field.addEventListener("change", () => remember(id, box_ ? (field.checked ? "yes" : "") : field.value.trim()));
-    }
+    device.start();
     others.onmessage = (e) => (e.data === "list" ? recall() : requeue());
-  }
-
-  async function look() {
-    if (camera.on) camera.stop();
-    else {
-      view.put("camera-said", "");
-      await camera.start().catch((problem) => {
-        camera.stop();
-        view.put("camera-said", problem.name === "NotAllowedError" ? "The browser does not allow this page the camera." : `There is no camera to use: ${problem.message}`);
-      });
-    }
-    el("video").hidden = !camera.on;
-    el("camera").setAttribute("aria-pressed", camera.on);
-    el("camera").textContent = camera.on ? "Stop the camera" : "Scan with the camera";
-  }
-
-  async function signOut(e) {
-    e.preventDefault();
-    await link.merge().catch(() => {});
-    const n = await DoorStore.waiting();
-    if (n > 0 && !confirm(unsent(n))) return;
-    left = true;
-    await DoorStore.leave(true);
-    if ("caches" in window) await caches.delete("turnout-door-pages");
-    others.postMessage("list");
-    await recall();
-    if (link.state === "away") return view.outcome(["warn", "List forgotten", "Signing out needs the network: please sign out again when it is back."]);
-    el("sign-out").submit();
   }
 
   start();

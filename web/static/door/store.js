@@ -1,5 +1,5 @@
 // What the door keeps on this device, in IndexedDB, apart by event: the guest list, the entries that the server has not
-// answered yet, and the conflicts that nobody has marked as seen.
+// answered yet, and the conflicts, those too that were marked as seen.
 const DoorStore = (() => {
   const whole = (event) => IDBKeyRange.bound([event], [event, []]);
   let opened;
@@ -78,7 +78,7 @@ const DoorStore = (() => {
   });
 
   const conflicts = (event) => read(["conflicts"], (s, done) => get(s.conflicts.getAll(whole(event)), done));
-  const seen = (event) => write(["conflicts"], (s) => { s.conflicts.delete(whole(event)); });
+  const seen = (event, ids) => write(["conflicts"], (s) => { ids.forEach((id) => s.conflicts.put({ event, id, seen: true })); });
   const waiting = () => read(["queue"], (s, done) => get(s.queue.count(), done));
   const lists = () => read(["lists"], (s, done) => get(s.lists.getAll(), done));
 

@@ -9,7 +9,7 @@ function DoorView(act) {
   const put = (id, text) => { if (el(id).textContent !== String(text)) el(id).textContent = text; };
   const most = 40; // rows
   const rows = new Map(); // guest id: {node, of}
-  let order = "";
+  let order = "", shownConflicts = "[]";
   let horn;
 
   // reach says how it is with the network, and what that means.
@@ -95,7 +95,11 @@ function DoorView(act) {
     const parts = [make("p", { className: "word", textContent: word })];
     if (name) parts.push(make("p", { className: "name", dir: "auto", textContent: name }));
     if (what) parts.push(make("p", { className: "what", textContent: what }));
-    if (pending) parts.push(make("p", { className: "what", textContent: "Kept on this device, to be sent." }));
+    if (pending) {
+      const note = make("p", { className: "what", textContent: "Kept on this device, to be sent." });
+      note.dataset.pending = "";
+      parts.push(note);
+    }
     if (undo) {
       const button = make("button", { type: "button", textContent: "Undo" });
       button.addEventListener("click", () => act.undo(undo));
@@ -123,15 +127,23 @@ function DoorView(act) {
     });
   }
 
-  // conflicts are those of this device, then those that the server knows of.
-  function conflicts(own, listed) {
-    el("conflicts").hidden = own.length + listed.length === 0;
-    el("seen").hidden = own.length === 0;
+  // sent takes back that the last outcome is still to be sent.
+  function sent() {
+    const note = el("outcome").querySelector("[data-pending]");
+    if (note) note.textContent = "Sent.";
+  }
+
+  function conflicts(all) {
+    const now = JSON.stringify(all);
+    if (now === shownConflicts) return;
+    shownConflicts = now;
+    el("conflicts").hidden = el("conflicted").hidden = all.length === 0;
+    put("conflict-count", all.length);
     const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
-    el("conflict-list").replaceChildren(...[...own, ...listed].map((c) => make("li", {},
+    el("conflict-list").replaceChildren(...all.map((c) => make("li", {},
       make("b", { dir: "auto", textContent: c.name || "Somebody" }), ` ${DoorWords.conflict(c)} `,
       make("span", { className: "quiet", dir: "auto", textContent: `${c.device || "A device without a name"}, ${clock.format(new Date(c.at))}` }))));
   }
 
-  return { el, put, reach, counts, guests, outcome, conflicts };
+  return { el, put, reach, counts, guests, outcome, sent, conflicts };
 }

@@ -7,6 +7,7 @@ const DoorWords = (() => {
   function outcome(r) {
     switch (r.outcome) {
       case "admitted":
+        if (r.forced) return ["warn", `Let in ${r.people}`, "All the same: by the list there is no seat for them. The server decides when the network is back."];
         if (r.unlisted) return ["warn", `Let in ${r.people}`, "A genuine ticket of somebody who is not on this device's list, which may be older. The server decides when the network is back."];
         if (r.unverified) return ["warn", `Let in ${r.people}`, `${whole(r)} By the list: this device cannot check the ticket's signature.`];
         return ["good", r.people === 1 ? "Come in" : `Come in: ${people(r.people)}`, r.party_size > 1 ? whole(r) : ""];
@@ -30,8 +31,8 @@ const DoorWords = (() => {
       case "double":
         return c.party ? `Let in twice: this device let in ${people(c.people)}, but with the other doors' only ${c.let || 0} had room. ${c.checked_in} of ${c.party} are in.`
           : `Let in twice: ${people(c.people)} beyond the party.`;
-      case "cancelled": return "Let in, but had cancelled before. Nobody counts as in.";
-      case "not_confirmed": return "Let in, but had no confirmed seat. Nobody counts as in.";
+      case "cancelled": return "Let in, but has cancelled. Nobody of the party counts as in.";
+      case "not_confirmed": return "Let in, but had no confirmed seat then. Nobody counts as in by it.";
       case "unknown": return "Let in with a ticket that is not valid any more, or never was.";
       case "wrong_event": return "Let in with a ticket for another event.";
       case "undone": return "Let in here, and taken back at another door later.";
