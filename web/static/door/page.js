@@ -244,6 +244,7 @@
     }
     const { data, problem } = answer;
     form.dataset.key = "";
+    if (problem && problem.code === "already-answered") return view.outcome(["warn", "Answered already", "This address is on the list: look for it."], { name: who.name });
     if (problem) return view.outcome(["bad", "Not added", [problem.detail || problem.title, ...(problem.errors || []).map((f) => f.detail)].join(" ")], { name: who.name });
     await learn([{ id: data.id, name: who.name, email: who.email, status: data.status, party: data.party_size, in: 0, version: data.version }]);
     form.reset();
