@@ -5,18 +5,21 @@ const Door = (() => {
   const BYTES = 200000; // of one merge: the API takes 256 KiB
   const DAY = 24 * 60 * 60 * 1000;
 
-  // Letters that Unicode does not take apart.
+  // Letters that Unicode does not take apart, and the marks that are left of those that it does: of Latin, Greek, Cyrillic,
+  // Hebrew, Arabic and Japanese.
   const letters = { ß: "ss", æ: "ae", œ: "oe", ø: "o", đ: "d", ð: "d", ł: "l", þ: "th", ı: "i" };
+  const marks = /[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]/g;
+  // What stands between words: spaces, controls and punctuation. Spelt out, since not every engine knows \p{…}.
+  const between = /[\u0000-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u1680\u2000-\u206f\u3000-\u303f\u30fb\ufe30-\ufe6f\ufeff]+/;
 
   // fold makes what is typed and what is written comparable: no case, no accents.
   function fold(text) {
-    return text.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[ßæœøđðłþı]/g, (c) => letters[c]);
+    return text.normalize("NFKD").toLowerCase().replace(marks, "").replace(/[ßæœøđðłþı]/g, (c) => letters[c]);
   }
 
   // words are the parts that one may begin to type. Scripts that put no space between words have one per sign.
   function words(text) {
-    const spaced = fold(text).replace(/[\u3040-\u30ff\u3400-\u9fff]/g, " $& ");
-    return spaced.split(/[^\p{L}\p{N}]+/u).filter((w) => w !== "");
+    return fold(text).replace(/[\u3041-\u30fa\u30fc-\u30ff\u3400-\u9fff]/g, " $& ").split(between).filter((w) => w !== "");
   }
 
   // keyOf is what search looks into.
