@@ -128,7 +128,7 @@ func TestTheQueueCountsBesideTheList(t *testing.T) {
 	} {
 		s.is(`ins(`+entries+`)`, want)
 	}
-	s.is(`Door.counts(list, Door.inside(list, [{rsvp:"a",people:1}]))`, `{"in":4,"expected":5,"parties":2}`)
+	s.is(`Door.counts(list, Door.inside(list, [{rsvp:"a",people:1}]))`, `{"in":4,"change":1,"expected":5}`)
 	s.is(`[Door.after(100, 0), Door.after(100, 100), Door.after(100, 300)]`, `[100,101,301]`)
 	s.is(`[1, 2].map((d) => Door.over({ ends_at: "2026-01-01T00:00:00Z" }, Date.parse("2026-01-01T00:00:00Z") + d * 86400000))`, `[false,true]`)
 }

@@ -3,7 +3,7 @@
 function DoorLink(event, changed) {
   const quick = 2000, patient = 20000; // milliseconds: for who stands at the door, and for what runs beside
   const soonest = 3000, latest = 30000; // between attempts while the network is away
-  const link = { state: "online", why: "", version: "", skew: 0, reached: () => link.state === "online" || link.state === "refused", check, undo, walkIn, load, merge };
+  const link = { state: navigator.onLine === false ? "away" : "online", why: "", version: "", skew: 0, reached: () => link.state === "online" || link.state === "refused", check, undo, walkIn, load, merge };
   let timer, wait = soonest, merging;
 
   class Away extends Error {} // nobody answered, or nobody who could: it is not known whether it was done

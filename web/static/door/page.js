@@ -68,8 +68,10 @@
     sorted = Door.byName(all.map((g) => Object.assign(g, { key: g.key || Door.keyOf(g) })));
   }
 
+  const over = () => Door.over({ ends_at: ends }, Date.now());
+
   async function load() {
-    if (loading || left) return;
+    if (loading || left || over()) return;
     loading = true;
     const began = Date.now(), version = live ? live.version : 0;
     try {
@@ -89,15 +91,16 @@
 
   // refused forgets the list of an event whose door is not, or no longer, this member's.
   async function refused(problem) {
-    view.outcome(["bad", "No guest list", problem.detail || problem.title]);
-    if (problem.status !== 403 && problem.status !== 404) return;
+    const forget = problem.status === 403 || problem.status === 404;
+    if (forget || !list) view.outcome(["bad", "No guest list", problem.detail || problem.title]);
+    if (!forget) return;
     await DoorStore.forget(event, false);
     await recall();
   }
 
   // tend has the list loaded again when it has changed, and forgotten when the event is long over.
   async function tend() {
-    if (list && Door.over(list, Date.now())) {
+    if (list && over()) {
       await DoorStore.forget(event, false);
       return gone();
     }
@@ -109,13 +112,13 @@
   function draw() {
     isIn = Door.inside(sorted, entries);
     const known = Door.counts(sorted, isIn);
-    if (live) [known.in, known.expected] = [Math.max(live.checked_in, entries.length ? known.in : 0), live.going];
+    if (live) [known.in, known.expected] = [Math.max(0, live.checked_in + known.change), live.going];
     const away = link.state !== "online", query = el("query").value.trim();
     view.reach({ state: link.state, why: link.why, waiting: entries.length, list, signIn: `/o/sign-in?to=${encodeURIComponent(location.pathname)}`, skew: link.skew, keeps });
     view.counts({ live, known, waiting: entries.length });
     if (!DoorTicket.looks(query)) view.guests(Door.search(sorted, query), sorted.length, isIn, { away, busy, query });
     view.conflicts(allConflicts());
-    if (!loading) view.put("list", list ? `${sorted.length} answers, loaded ${DoorWords.ago(Date.now() - list.at)}.` : "No guest list on this device.");
+    if (!loading) view.put("list", list ? `${sorted.length} answers, loaded ${DoorWords.ago(Date.now() - list.at)}.` : over() ? "This event is over: its list is not kept any more." : "No guest list on this device.");
   }
 
   // allConflicts are this device's own and those that the list tells of, without those that were seen.
@@ -174,7 +177,7 @@
   // letIn asks the server, and where that cannot be, decides by the list and queues what was done.
   async function letIn({ rsvp, ticket, people, force }) {
     const e = entry(rsvp, { ticket: ticket && ticket.text, people, all: people === 0 });
-    await while_(rsvp, async () => {
+    await meanwhile(rsvp, async () => {
       entries = await DoorStore.queue(event);
       const answer = force || entries.some((q) => q.rsvp === rsvp) ? null : await link.check(e);
       if (answer) return answered(rsvp, answer);
@@ -190,7 +193,7 @@
 
   async function undo(rsvp) {
     const e = entry(rsvp, { undo: true, people: 0 });
-    await while_(rsvp, async () => {
+    await meanwhile(rsvp, async () => {
       entries = await DoorStore.queue(event);
       const answer = entries.some((q) => q.rsvp === rsvp) ? null : await link.undo(e);
       if (answer) return answered(rsvp, answer);
@@ -220,7 +223,7 @@
     if (link.state === "online") link.merge().catch(() => {});
   }
 
-  async function while_(rsvp, f) {
+  async function meanwhile(rsvp, f) {
     busy.add(rsvp);
     draw();
     try {
@@ -255,7 +258,7 @@
   // gone shows that the list was forgotten; it is not loaded again by itself.
   async function gone() {
     left = true;
-    others.postMessage("list");
+    others.postMessage("gone");
     await recall();
   }
 
@@ -296,7 +299,10 @@
       others.postMessage("queue");
     });
     device.start();
-    others.onmessage = (e) => (e.data === "list" ? recall() : requeue());
+    others.onmessage = (e) => {
+      left ||= e.data === "gone";
+      return e.data === "queue" ? requeue() : recall();
+    };
   }
 
   start();

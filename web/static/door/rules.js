@@ -64,8 +64,8 @@ const Door = (() => {
     if (guest && guest.status !== "confirmed") return { ...told, outcome: "not_confirmed" };
     const left = told.party_size - isIn;
     if (left <= 0) return { ...told, outcome: "already" };
-    const let_in = Math.min(people || left, left);
-    return { ...told, outcome: "admitted", people: let_in, checked_in: isIn + let_in, unlisted: !guest, unverified: Boolean(ticket) && ticket.genuine === null };
+    const come = Math.min(people || left, left);
+    return { ...told, outcome: "admitted", people: come, checked_in: isIn + come, unlisted: !guest, unverified: Boolean(ticket) && ticket.genuine === null };
   }
 
   // after is the time of the next entry: later than the one before, also within a millisecond or when the clock went back.
@@ -137,14 +137,15 @@ const Door = (() => {
     return [...now.values()];
   }
 
-  // counts are people in, and people expected, by the list and by what is under way.
+  // counts are people in and people expected by the list, and by how many the device's own entries change that.
   function counts(guests, isIn) {
-    let inNow = 0, expected = 0, parties = 0;
+    let inNow = 0, told = 0, expected = 0;
     for (const g of guests) {
       inNow += isIn(g.id);
-      if (g.status === "confirmed") expected += g.party, parties++;
+      told += g.in;
+      if (g.status === "confirmed") expected += g.party;
     }
-    return { in: inNow, expected, parties };
+    return { in: inNow, change: inNow - told, expected };
   }
 
   // over tells whether a device has no more reason to know an event's guests.

@@ -47,8 +47,8 @@ const DoorTicket = (() => {
     if (typeof crypto === "undefined" || !crypto.subtle || keys.length === 0) return null;
     try {
       for (const key of keys) {
-        const public_ = await crypto.subtle.importKey("raw", bytes(key), { name: "Ed25519" }, false, ["verify"]);
-        if (await crypto.subtle.verify({ name: "Ed25519" }, public_, ticket.signature, ticket.body)) return true;
+        const imported = await crypto.subtle.importKey("raw", bytes(key), { name: "Ed25519" }, false, ["verify"]);
+        if (await crypto.subtle.verify({ name: "Ed25519" }, imported, ticket.signature, ticket.body)) return true;
       }
       return false;
     } catch {
