@@ -124,7 +124,7 @@ func TestTheDoorGoesOnWithoutANetwork(t *testing.T) {
 	}
 	queue := `{"entries":[{"id":"n2","rsvp_id":"` + ids["bob"] + `","people":2,"device":"North","at":"` + at(0) + `"},` +
 		`{"id":"n3","rsvp_id":"` + ids["cat"] + `","people":2,"device":"North","at":"` + at(0) + `"}]}`
-	south.says("POST", door+"/check-ins", "s3", `{"rsvp_id":"`+ids["bob"]+`","people":2,"device":"South","id":"s3","at":"`+at(-60)+`"}`, map[string]any{"outcome": "admitted"})
+	south.says("POST", door+"/check-ins", "s3", `{"rsvp_id":"`+ids["bob"]+`","people":2,"device":"South","id":"s3","at":"`+at(-3600)+`"}`, map[string]any{"outcome": "admitted"})
 	w.want(200, "DELETE", "/v1/rsvps/"+ids["cat"], nil, "Idempotency-Key", "cat-cancels")
 
 	// North's entries are merged as often as it likes: an answer may be lost on its way.

@@ -267,6 +267,13 @@
     draw();
   }
 
+  // choose leads from a name that was typed to the one guest who is called so.
+  function choose() {
+    draw();
+    const acts = el("guests").querySelectorAll("[data-act=in], [data-act=undo]:only-child");
+    if (acts.length === 1) acts[0].focus();
+  }
+
   function listen() {
     let soon;
     el("query").addEventListener("input", () => {
@@ -276,7 +283,7 @@
     el("find").addEventListener("submit", (e) => {
       e.preventDefault();
       const text = el("query").value.trim();
-      if (!DoorTicket.looks(text)) return draw();
+      if (!DoorTicket.looks(text)) return choose();
       find("");
       queueUp(() => scan(text));
     });

@@ -75,14 +75,19 @@ function DoorView(act) {
         acts.append(number);
       }
       const text = seated || !away ? "Let in" : "Let in all the same";
-      const button = make("button", { type: "button", className: seated ? "main" : "", textContent: left > 1 && seated ? `${text} ${left}` : text, disabled: busy, ariaLabel: named(text) });
+      const button = make("button", { type: "button", className: seated ? "main" : "", textContent: left > 1 && seated ? `${text} ${left}` : text, disabled: busy });
       button.dataset.act = "in";
-      if (number && seated) number.addEventListener("change", () => { button.textContent = `${text} ${number.value}`; });
+      const call = () => { button.ariaLabel = named(button.textContent); };
+      call();
+      if (number && seated) number.addEventListener("change", () => {
+        button.textContent = `${text} ${number.value}`;
+        call();
+      });
       button.addEventListener("click", () => act.letIn(g.id, number && Number(number.value) < left ? Number(number.value) : 0, !seated && away));
       acts.append(button);
     }
     if (inNow > 0) {
-      const undo = make("button", { type: "button", textContent: "Undo", disabled: busy, ariaLabel: named(`Take back all ${inNow} who are in`) });
+      const undo = make("button", { type: "button", textContent: "Undo", disabled: busy, ariaLabel: named("Undo"), title: `Take back all ${inNow} who are in` });
       undo.dataset.act = "undo";
       undo.addEventListener("click", () => act.undo(g.id));
       acts.append(undo);
