@@ -66,11 +66,12 @@ func TestSigningInLeadsBack(t *testing.T) {
 	if res.StatusCode != http.StatusSeeOther || form != "/o/sign-in?to="+url.QueryEscape("/o?x=1") {
 		t.Fatalf("a stranger gets %d to %q", res.StatusCode, form)
 	}
-	if _, body := o.do("GET", form, ""); !strings.Contains(body, `name="to" value="/o?x=1"`) {
-		t.Errorf("the form forgets where to\n%s", body)
+	res, body := o.do("GET", form, "")
+	if !strings.Contains(body, `name="to" value="/o?x=1"`) || res.Header.Get("Referrer-Policy") != "same-origin" {
+		t.Errorf("the form forgets where to, or keeps its origin to itself\n%v %s", res.Header, body)
 	}
 	typed := url.Values{"email": {" me@example.org"}, "password": {"wrong"}, "to": {"/o?x=1"}}
-	res, body := o.do("POST", "/o/sign-in", typed.Encode(), "Content-Type", formType)
+	res, body = o.do("POST", "/o/sign-in", typed.Encode(), "Content-Type", formType)
 	if res.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "do not fit") || strings.Contains(body, "wrong\"") || len(res.Cookies()) > 0 {
 		t.Errorf("the wrong password: %d %v\n%s", res.StatusCode, res.Cookies(), body)
 	}
