@@ -16,8 +16,8 @@ import (
 
 // api is what the pages use: the same routes as everybody else.
 type api struct {
-	client         *http.Client
-	command, query string
+	client                   *http.Client
+	command, query, notifier string
 }
 
 // problem is an RFC 9457 answer, as an error.
@@ -178,15 +178,40 @@ func (a *api) do(ctx context.Context, method, target string, body, into any, hea
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode >= http.StatusBadRequest {
-		p := &problem{Status: res.StatusCode, Title: res.Status}
-		if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p); err != nil {
-			return nil, fmt.Errorf("%s answered %s without a problem document: %w", target, res.Status, err)
-		}
-		return nil, p
+		return nil, problemOf(res, target)
 	}
 	if into == nil {
 		_, _ = io.Copy(io.Discard, res.Body) // so that the connection is used again
 		return res.Header, nil
 	}
 	return res.Header, json.NewDecoder(res.Body).Decode(into)
+}
+
+func problemOf(res *http.Response, target string) error {
+	p := &problem{Status: res.StatusCode, Title: res.Status}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p); err != nil {
+		return fmt.Errorf("%s answered %s without a problem document: %w", target, res.Status, err)
+	}
+	return p
+}
+
+// open begins to read what may be long; the caller closes its body. No bound but that of ctx: the client's is for answers
+// that fit into a page.
+func (a *api) open(ctx context.Context, target string, headers map[string]string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	res, err := (&http.Client{Transport: a.client.Transport}).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		defer func() { _ = res.Body.Close() }()
+		return nil, problemOf(res, target)
+	}
+	return res, nil
 }

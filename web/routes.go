@@ -51,5 +51,6 @@ func memberRoutes(r *gin.Engine, p *pages) {
 	o.GET("", p.home)
 	o.POST("", p.found)
 	organizerRoutes(o, p)
+	peopleRoutes(o, p)
 	doorRoutes(r.Group("/door"), p)
 }

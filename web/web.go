@@ -118,7 +118,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 		ResponseHeaderTimeout: 15 * time.Second,
 	}
 	p := &pages{
-		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL},
+		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL, notifier: cfg.NotifierURL},
 		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, door: door, log: deps.Log,
 		origin: http.NewCrossOriginProtection(), renewals: newRenewals(),
 	}

@@ -1,0 +1,34 @@
+package web
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// guestsCSV passes the guest list through as a file, a piece at a time: a large event's takes longer than any page may.
+func (p *pages) guestsCSV(c *gin.Context) {
+	e, _, ok := p.memberEvent(c)
+	if !ok {
+		return
+	}
+	target := withVersion(p.api.query+"/v1/events/"+e.ID+"/guests.csv", guestFilter(c.Request.URL.Query()), "")
+	res, err := p.api.open(c.Request.Context(), target, by(c, "Turnout-Min-Version", c.Query("v")))
+	if err != nil {
+		p.memberSorry(c, err)
+		return
+	}
+	defer func() { _ = res.Body.Close() }()
+	h := c.Writer.Header()
+	for _, name := range []string{"Content-Type", "Content-Disposition"} {
+		h.Set(name, res.Header.Get(name))
+	}
+	h.Set("Cache-Control", "no-store")
+	c.Status(http.StatusOK)
+	if _, err := io.Copy(c.Writer, res.Body); err != nil && c.Request.Context().Err() == nil {
+		// The head is sent: only breaking off tells the browser that it lacks rows.
+		p.log.ErrorContext(c.Request.Context(), "guest list broken off", "event", e.ID, "error", err)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut an answer
+	}
+}

@@ -1,0 +1,155 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// logShown is a page of the log; one more is never held back for what the read side has not seen yet.
+const logShown = 50
+
+type historyPage struct {
+	memberPage
+	AsOf  string // as it was typed
+	Then  *thenView
+	Log   []loggedView
+	Older string
+	First string
+	Proof *proofView
+	Off   *problem // why there is no proof
+}
+
+// thenView is the event at a time.
+type thenView struct {
+	Version  int64             `json:"version"`
+	Event    *momentView       `json:"event"`
+	Counters contract.Counters `json:"counters"`
+	RSVPs    map[string]int    `json:"rsvps"` // parties by status
+}
+
+type proofView struct {
+	Version  int64  `json:"version"`
+	Head     string `json:"head"`
+	Intact   bool   `json:"intact"`
+	BrokenAt int64  `json:"broken_at"`
+	Reason   string `json:"reason"`
+}
+
+// eventHistory shows what happened, and where everything stood at a time.
+func (p *pages) eventHistory(c *gin.Context) {
+	e, o, ok := p.memberEvent(c)
+	if !ok {
+		return
+	}
+	page := historyPage{memberPage: newMemberPage(e, o, "history", "History"), AsOf: c.Query("as_of")}
+	if !p.loadLog(c, &page) {
+		return
+	}
+	if page.AsOf != "" {
+		page.Then, page.Problem = p.then(c, e, page.AsOf)
+	}
+	if c.Query("before") == "" { // the chain is counted anew each time; one look is enough
+		var proof proofView
+		_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history/verify", nil, &proof, by(c))
+		if page.Proof = &proof; err != nil {
+			page.Proof, page.Off = nil, asProblem(err)
+		}
+	}
+	p.show(c, page.status(), "o_history", page)
+}
+
+// loadLog reads a page of the log, newest first. The API gives it from the oldest on; versions have no gaps, so the page
+// before any message begins at a version that can be counted back to.
+func (p *pages) loadLog(c *gin.Context, page *historyPage) bool {
+	before, err := strconv.ParseInt(c.Query("before"), 10, 64)
+	newest := err != nil || before < 1
+	if newest {
+		before = page.Event.Version + 1
+	}
+	from := max(0, before-1-logShown)
+	limit := before - 1 - from
+	if newest {
+		limit = 2 * logShown // the log may be ahead of the event that was read
+	}
+	if limit == 0 {
+		return true
+	}
+	log, err := p.logged(c, page.Event, url.Values{"cursor": {strconv.FormatInt(from, 10)}, "limit": {strconv.FormatInt(limit, 10)}})
+	if err != nil {
+		p.memberSorry(c, err)
+		return false
+	}
+	for i := len(log.Items) - 1; i >= 0; i-- {
+		page.Log = append(page.Log, log.Items[i])
+	}
+	link := func(before int64) string {
+		q := url.Values{}
+		if before > 0 {
+			q.Set("before", strconv.FormatInt(before, 10))
+		}
+		if page.AsOf != "" {
+			q.Set("as_of", page.AsOf)
+		}
+		return withVersion("/o/events/"+page.Event.ID+"/history", q, "") + "#log"
+	}
+	if from > 0 {
+		page.Older = link(from + 1)
+	}
+	if !newest {
+		page.First = link(0)
+	}
+	return true
+}
+
+// then asks where everything stood at a time of the event's clock.
+func (p *pages) then(c *gin.Context, e eventView, typed string) (*thenView, *problem) {
+	at, err := onClock(typed, e.TimeZone)
+	if err != nil {
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "This is no date and time: " + typed}
+	}
+	var v thenView
+	q := url.Values{"as_of": {at.UTC().Format(time.RFC3339)}}
+	if _, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history?"+q.Encode(), nil, &v, by(c)); err != nil {
+		why := asProblem(err)
+		if why.Code == "event-not-yet" {
+			why = &problem{Status: http.StatusNotFound, Detail: "The event was not there yet at that time."}
+		}
+		return nil, why
+	}
+	return &v, nil
+}
+
+// onClock reads what a field for date and time gives, as the clock at the event shows it.
+func onClock(typed, tz string) (time.Time, error) {
+	where, err := time.LoadLocation(tz)
+	if err != nil {
+		where = time.UTC
+	}
+	layout := "2006-01-02T15:04"
+	if strings.Count(typed, ":") == 2 {
+		layout += ":05"
+	}
+	return time.ParseInLocation(layout, typed, where)
+}
+
+// State is a status in an organizer's words.
+func (historyPage) State(status string) string { return stateWord(status) }
+
+// Seats is a capacity in words.
+func (historyPage) Seats(capacity *int) string { return capacityWord(capacity) }
+
+// Asked is the time that was asked for.
+func (h historyPage) Asked() string {
+	at, err := onClock(h.AsOf, h.Event.TimeZone)
+	if err != nil {
+		return h.AsOf
+	}
+	return when(at, h.Event.TimeZone)
+}

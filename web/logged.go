@@ -1,0 +1,177 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/turnout-events/turnout/internal/contract"
+)
+
+// loggedView is a message of the event's log: it names no guest.
+type loggedView struct {
+	Version    int64     `json:"version"`
+	Type       string    `json:"type"`
+	ValidAt    time.Time `json:"valid_at"`
+	RecordedAt time.Time `json:"recorded_at"`
+	Actor      string    `json:"actor"`
+	Reason     string    `json:"reason"`
+	Hash       string    `json:"hash"`
+	Data       struct {
+		Event    *momentView       `json:"event"`
+		RSVP     contract.RSVP     `json:"rsvp"`
+		Before   contract.Change   `json:"before"`
+		CheckIn  *contract.CheckIn `json:"check_in"`
+		Counters contract.Counters `json:"counters"`
+	} `json:"data"`
+
+	me string // the account of who reads
+}
+
+// momentView is an event as it was then.
+type momentView struct {
+	Title    string    `json:"title"`
+	Status   string    `json:"status"`
+	StartsAt time.Time `json:"starts_at"`
+	EndsAt   time.Time `json:"ends_at"`
+	TimeZone string    `json:"time_zone"`
+	Capacity *int      `json:"capacity"`
+}
+
+type logView struct {
+	Items      []loggedView `json:"items"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
+// logged reads a part of the log, oldest first.
+func (p *pages) logged(c *gin.Context, e eventView, q url.Values) (logView, error) {
+	var v logView
+	_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history?"+q.Encode(), nil, &v, by(c))
+	if err != nil {
+		return v, err
+	}
+	me, err := p.whoAmI(c, "")
+	for i := range v.Items {
+		v.Items[i].me = me.ID
+	}
+	return v, err
+}
+
+// What happened, in words.
+func (l loggedView) What() string {
+	party := "A party of " + strconv.Itoa(l.Data.RSVP.PartySize)
+	if l.Data.RSVP.PartySize == 1 {
+		party = "One person"
+	}
+	switch l.Type {
+	case contract.EventDraftedV1:
+		return "The event was drafted"
+	case contract.EventEditedV1:
+		return "The event was edited"
+	case contract.EventRescheduledV1:
+		return "Time or place was changed"
+	case contract.EventPublishedV1:
+		return "The event was published"
+	case contract.EventCancelledV1:
+		return "The event was cancelled"
+	case contract.CapacityChangedV1:
+		return "The capacity is " + capacityWord(l.Data.Counters.Capacity)
+	case contract.CoverChangedV1:
+		return "The picture was changed"
+	case contract.RSVPRequestedV1:
+		return party + " asked for seats"
+	case contract.RSVPConfirmedV1:
+		return party + " got seats"
+	case contract.RSVPWaitlistedV1:
+		return party + " joined the waitlist"
+	case contract.RSVPPromotedV1:
+		return party + " moved up from the waitlist"
+	case contract.RSVPOfferedV1:
+		return party + " got an offer"
+	case contract.RSVPOfferLapsedV1:
+		return "The offer to " + strings.ToLower(party[:1]) + party[1:] + " ended"
+	case contract.RSVPMaybeV1:
+		return party + " may come"
+	case contract.RSVPDeclinedV1:
+		return party + " is not coming"
+	case contract.RSVPCancelledV1:
+		return party + " was cancelled"
+	case contract.RSVPChangedV1:
+		return l.changed()
+	case contract.RSVPExpiredV1:
+		return party + " did not become final in time"
+	case contract.RSVPRejectedV1:
+		return party + " was rejected"
+	case contract.RSVPErasedV1:
+		return "A guest's personal data were erased"
+	case contract.CheckedInV1:
+		return l.entered()
+	case contract.CheckInUndoneV1:
+		return "A check-in was taken back"
+	case contract.FeedbackGivenV1:
+		return "A guest rated the event: " + strconv.Itoa(l.Data.RSVP.Rating) + " of 5"
+	case contract.LinkRequestedV1:
+		return "A guest asked for the link again"
+	}
+	return readable(l.Type)
+}
+
+func (l loggedView) changed() string {
+	now, before := l.Data.RSVP.PartySize, l.Data.Before.PartySize
+	if now != before {
+		return "A party changed from " + strconv.Itoa(before) + " to " + people(now)
+	}
+	return "An answer was changed"
+}
+
+func (l loggedView) entered() string {
+	if l.Data.CheckIn == nil {
+		return "A guest was checked in"
+	}
+	said := people(l.Data.CheckIn.People) + " came in"
+	if l.Data.CheckIn.Conflict != "" {
+		said += " – " + conflictWord(l.Data.CheckIn.Conflict)
+	}
+	return said + onDevice(l.Data.CheckIn.Device)
+}
+
+// Who did it. The log knows accounts and answers by their ids.
+func (l loggedView) Who() string {
+	kind, id, _ := strings.Cut(l.Actor, ":")
+	switch kind {
+	case "guest":
+		return "The guest"
+	case "member":
+		if id == l.me {
+			return "You"
+		}
+		return "Member " + shortID(id)
+	case "system":
+		return "Turnout (" + readable(id) + ")"
+	}
+	return l.Actor
+}
+
+// Late tells whether it was written down well after it was true: a scan of a device that was offline, a time that ran out.
+func (l loggedView) Late() bool { return l.RecordedAt.Sub(l.ValidAt) > time.Minute }
+
+// shortID is the end of an id: ids of one day begin alike.
+func shortID(id string) string { return "…" + id[max(0, len(id)-6):] }
+
+func capacityWord(capacity *int) string {
+	if capacity == nil {
+		return "unlimited"
+	}
+	return howMany(*capacity, "seat", "seats")
+}
+
+func howMany(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + more
+}

@@ -1,0 +1,187 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+type membersPage struct {
+	Title   string
+	Org     ownOrganization
+	Members []memberView
+	Me      string
+	Key     string
+	Form    url.Values // of the form that was refused
+	Refused string     // which one that was
+	Problem *problem
+}
+
+type memberView struct {
+	AccountID string `json:"account_id"`
+	Role      string `json:"role"`
+}
+
+// Short is the end of the account's id: names and addresses of accounts are in no read store.
+func (m memberView) Short() string { return shortID(m.AccountID) }
+
+// ownOrganization is an organization with what its owners may change.
+type ownOrganization struct {
+	organizationView
+	Colors   colors `json:"colors"`
+	Tracking bool   `json:"tracking"`
+}
+
+type colors struct {
+	Primary    string `json:"primary"`
+	Background string `json:"background"`
+}
+
+type account struct {
+	ID            string            `json:"id"`
+	Organizations []ownOrganization `json:"organizations"`
+}
+
+// whoAmI is the account that has signed in; min is the Turnout-Version of a write that must be seen.
+func (p *pages) whoAmI(c *gin.Context, min string) (account, error) {
+	var me account
+	_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.query+"/v1/me", nil, &me, by(c, "Turnout-Min-Version", min))
+	return me, err
+}
+
+// members is who belongs to an organization, and what it is called.
+func (p *pages) members(c *gin.Context) {
+	page, ok := p.loadMembers(c)
+	if ok {
+		p.show(c, http.StatusOK, "o_members", page)
+	}
+}
+
+func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
+	me, err := p.whoAmI(c, c.Query("v"))
+	if err != nil {
+		p.memberSorry(c, err)
+		return membersPage{}, false
+	}
+	page := membersPage{Me: me.ID, Key: rand.Text(), Form: url.Values{}}
+	for _, o := range me.Organizations {
+		if o.ID == c.Param("org") {
+			page.Org, page.Title = o, "Members · "+o.Name
+		}
+	}
+	if page.Org.ID == "" {
+		p.sorry(c, nothingHere)
+		return page, false
+	}
+	var list struct {
+		Items []memberView `json:"items"`
+	}
+	path := p.api.query + "/v1/organizations/" + page.Org.ID + "/members"
+	if _, err := p.api.do(c.Request.Context(), http.MethodGet, path, nil, &list, by(c, "Turnout-Min-Version", c.Query("v"))); err != nil {
+		p.memberSorry(c, err)
+		return page, false
+	}
+	page.Members = list.Items
+	return page, true
+}
+
+// changeMembers takes the page's forms.
+func (p *pages) changeMembers(c *gin.Context) {
+	_ = c.Request.ParseForm() // what cannot be read has no action
+	form := c.Request.PostForm
+	if form.Get("action") == "remove" && !sure(form) {
+		p.askToRemove(c, form, nil)
+		return
+	}
+	leads, err := p.actOnMembers(c, form)
+	switch {
+	case err == nil:
+		c.Redirect(http.StatusSeeOther, leads)
+	case sure(form):
+		p.askToRemove(c, form, asProblem(err))
+	default:
+		page, ok := p.loadMembers(c)
+		if !ok {
+			return
+		}
+		page.Problem, page.Form, page.Refused = asProblem(err), form, form.Get("action")
+		p.show(c, page.Problem.Status, "o_members", page)
+	}
+}
+
+// actOnMembers asks the API for what a form says, and gives where it leads to.
+func (p *pages) actOnMembers(c *gin.Context, form url.Values) (leads string, err error) {
+	here := "/o/" + url.PathEscape(c.Param("org")) + "/members"
+	path := "/v1/organizations/" + url.PathEscape(c.Param("org"))
+	email := strings.TrimSpace(form.Get("email"))
+	method, body := http.MethodPost, any(nil)
+	switch form.Get("action") {
+	case "add":
+		path, body = path+"/members", map[string]string{"email": email, "role": form.Get("role")}
+	case "remove":
+		method, path, body = http.MethodDelete, path+"/members", map[string]string{"email": email}
+	case "change":
+		method = http.MethodPatch
+		body = map[string]any{"name": strings.TrimSpace(form.Get("name")), "tracking": form.Get("tracking") != "",
+			"colors": colors{strings.TrimSpace(form.Get("primary")), strings.TrimSpace(form.Get("background"))}}
+	default:
+		return "", errNoAction
+	}
+	var now struct {
+		Members []memberView `json:"members"`
+	}
+	version, err := p.api.write(c.Request.Context(), method, path, body, &now, by(c, "Idempotency-Key", formKey(form)))
+	if err != nil {
+		return "", err
+	}
+	me, err := p.whoAmI(c, "")
+	for _, m := range now.Members {
+		if err != nil || m.AccountID == me.ID {
+			return withVersion(here, nil, version), nil
+		}
+	}
+	return withVersion("/o", nil, version), nil // one has left
+}
+
+// askToRemove asks once more before a membership ends.
+func (p *pages) askToRemove(c *gin.Context, form url.Values, why *problem) {
+	all, ok := p.loadMembers(c)
+	if !ok {
+		return
+	}
+	page := askPage{memberPage: memberPage{Title: "Remove · " + all.Org.Name, Org: all.Org.organizationView, Key: all.Key, Problem: why},
+		Question: "Remove " + strings.TrimSpace(form.Get("email")) + " from " + all.Org.Name + "?", Back: "/o/" + all.Org.ID + "/members",
+		Words:  []string{"What this member did stays in the history of the events."},
+		Button: "Remove"}
+	p.ask(c, page, form, "action", "email")
+}
+
+// Owner tells whether the member may change the others.
+func (m membersPage) Owner() bool { return m.Org.Role == "owner" }
+
+// Roles are what a member can be, with what each may do.
+func (membersPage) Roles() any {
+	return []struct{ Value, Words string }{
+		{"editor", "Editor: events, answers and mail"}, {"door", "Door: the guest list and the check-in"}, {"analyst", "Analyst: figures"},
+		{"owner", "Owner: everything, members too"},
+	}
+}
+
+// Typed is what stands in a field of a form: what was refused is kept.
+func (m membersPage) Typed(form, name, otherwise string) string {
+	if m.Refused == form {
+		return m.Form.Get(name)
+	}
+	return otherwise
+}
+
+// Ticked is the same for a box.
+func (m membersPage) Ticked() bool {
+	if m.Refused == "change" {
+		return m.Form.Get("tracking") != ""
+	}
+	return m.Org.Tracking
+}
