@@ -122,7 +122,7 @@ func (g *guestsPage) turn(asked url.Values) {
 
 func (g guestsPage) path(q url.Values) string { return withVersion(guestsPath(g.Event.ID), q, "") }
 
-func guestsPath(event string) string { return "/o/events/" + event + "/guests" }
+func guestsPath(event string) string { return "/o/events/" + url.PathEscape(event) + "/guests" }
 
 // CSV is the list as a file, narrowed in the same way.
 func (g guestsPage) CSV() string { return withVersion(guestsPath(g.Event.ID)+".csv", g.Filter, "") }

@@ -63,9 +63,9 @@ func (p *pages) logged(c *gin.Context, e eventView, q url.Values) (logView, erro
 
 // What happened, in words.
 func (l loggedView) What() string {
-	party := "A party of " + strconv.Itoa(l.Data.RSVP.PartySize)
+	party, seats := "A party of "+strconv.Itoa(l.Data.RSVP.PartySize), "seats"
 	if l.Data.RSVP.PartySize == 1 {
-		party = "One person"
+		party, seats = "One person", "a seat"
 	}
 	switch l.Type {
 	case contract.EventDraftedV1:
@@ -83,9 +83,9 @@ func (l loggedView) What() string {
 	case contract.CoverChangedV1:
 		return "The picture was changed"
 	case contract.RSVPRequestedV1:
-		return party + " asked for seats"
+		return party + " asked for " + seats
 	case contract.RSVPConfirmedV1:
-		return party + " got seats"
+		return party + " got " + seats
 	case contract.RSVPWaitlistedV1:
 		return party + " joined the waitlist"
 	case contract.RSVPPromotedV1:
@@ -93,7 +93,7 @@ func (l loggedView) What() string {
 	case contract.RSVPOfferedV1:
 		return party + " got an offer"
 	case contract.RSVPOfferLapsedV1:
-		return "The offer to " + strings.ToLower(party[:1]) + party[1:] + " ended"
+		return party + " did not take the offer"
 	case contract.RSVPMaybeV1:
 		return party + " may come"
 	case contract.RSVPDeclinedV1:
@@ -103,7 +103,7 @@ func (l loggedView) What() string {
 	case contract.RSVPChangedV1:
 		return l.changed()
 	case contract.RSVPExpiredV1:
-		return party + " did not become final in time"
+		return party + " was not confirmed in time"
 	case contract.RSVPRejectedV1:
 		return party + " was rejected"
 	case contract.RSVPErasedV1:
@@ -132,11 +132,18 @@ func (l loggedView) entered() string {
 	if l.Data.CheckIn == nil {
 		return "A guest was checked in"
 	}
-	said := people(l.Data.CheckIn.People) + " came in"
-	if l.Data.CheckIn.Conflict != "" {
-		said += " – " + conflictWord(l.Data.CheckIn.Conflict)
+	return scanned(l.Data.CheckIn.People, l.Data.CheckIn.Conflict) + onDevice(l.Data.CheckIn.Device)
+}
+
+// scanned is what a scan at the door says.
+func scanned(let int, conflict string) string {
+	switch {
+	case conflict != "" && let > 0:
+		return conflictWord(conflict) + " (" + people(let) + ")"
+	case conflict != "":
+		return conflictWord(conflict)
 	}
-	return said + onDevice(l.Data.CheckIn.Device)
+	return people(let) + " came in"
 }
 
 // Who did it. The log knows accounts and answers by their ids.

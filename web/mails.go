@@ -71,6 +71,7 @@ var mailKinds = map[string]string{
 	"rejected": "Not approved", "pending_address": "Confirm your address", "pending_approval": "Waits for approval", "pending_expired": "Not confirmed in time",
 	"manage_link": "Your link", "reminder": "Reminder", "thank_you": "Thank you", "event_moved": "The event was moved", "event_changed": "The event was changed",
 	"event_cancelled": "The event was cancelled", "announcement": "Announcement", "campaign": "Campaign",
+	"event_full": "The event is full", "digest": "What is new",
 }
 
 func mailKind(kind string) string {

@@ -60,8 +60,11 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 	if !ok {
 		return messagesPage{}, false
 	}
-	page := messagesPage{memberPage: newMemberPage(e, o, "messages", "Messages"), Done: messageDone[c.Query("done")], Filter: url.Values{}}
+	page := messagesPage{memberPage: newMemberPage(e, o, "messages", "Messages"), Filter: url.Values{}}
 	page.Form = url.Values{"to": {"going"}}
+	if c.Request.Method == http.MethodGet { // a form's address has it still
+		page.Done = messageDone[c.Query("done")]
+	}
 	for _, name := range []string{"kind", "state"} {
 		if given := c.Query(name); given != "" {
 			page.Filter.Set(name, given)
@@ -99,7 +102,7 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 	return page, true
 }
 
-func messagesPath(event string) string { return "/o/events/" + event + "/messages" }
+func messagesPath(event string) string { return "/o/events/" + url.PathEscape(event) + "/messages" }
 
 // messageDone are what a form's redirect may say; an address that says anything else says nothing.
 var messageDone = map[string]string{

@@ -75,12 +75,9 @@ func (g oneGuestPage) Most() int { return max(g.Event.MaxParty, g.Guest.PartySiz
 
 // Scanned is what a device did at the door.
 func (g oneGuestPage) Scanned(s contract.Scan) string {
-	said := people(s.People) + " came in"
+	said := scanned(s.People, s.Conflict)
 	if s.Undo {
 		said = "Taken back"
-	}
-	if s.Conflict != "" {
-		said += " – " + conflictWord(s.Conflict)
 	}
 	return said + onDevice(s.Device)
 }

@@ -44,8 +44,8 @@ func newMemberPage(e eventView, o organizationView, now, title string) memberPag
 // When is a time on the event's clock.
 func (m memberPage) When(t time.Time) string { return shortTime(t, m.Event.TimeZone) }
 
-// Clock says whose clock it is.
-func (m memberPage) Clock() string { return zone(m.Event.StartsAt, m.Event.TimeZone) }
+// Clock is the zone that times are shown in, without its letters: they differ between summer and winter.
+func (m memberPage) Clock() string { return inZone(m.Event.StartsAt, m.Event.TimeZone).Location().String() }
 
 func (m memberPage) status() int {
 	if m.Problem != nil {

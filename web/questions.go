@@ -92,6 +92,20 @@ func fieldLabel(pointer string, questions []contract.Question) string {
 		return "Rating"
 	case "/comment":
 		return "Comment"
+	case "/reason":
+		return "Reason"
+	case "/subject":
+		return "Subject"
+	case "/body":
+		return "Text"
+	case "/to":
+		return "To"
+	case "/role":
+		return "Role"
+	case "/colors/primary":
+		return "Main colour"
+	case "/colors/background":
+		return "Background colour"
 	}
 	return strings.TrimPrefix(pointer, "/")
 }

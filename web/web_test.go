@@ -80,13 +80,18 @@ type origin struct {
 
 func start(t *testing.T, command, query map[string]string, proxies ...string) *origin {
 	t.Helper()
+	notifier := upstream(t, "notifier", map[string]string{"GET /v1/events/" + eventID + "/notifications": `{}`, "GET /v1/ops/lag": `{"items":[{"group":"notifier"}]}`})
+	return startBefore(t, upstream(t, "command", command), upstream(t, "query", query), notifier, proxies...)
+}
+
+// startBefore starts web before roles that are there already.
+func startBefore(t *testing.T, c, q, notifier *httptest.Server, proxies ...string) *origin {
+	t.Helper()
 	ring, err := seal.ParseKeyring("1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	notifier := upstream(t, "notifier", map[string]string{"GET /v1/events/" + eventID + "/notifications": `{}`, "GET /v1/ops/lag": `{"items":[{"group":"notifier"}]}`})
 	const away = "http://127.0.0.1:1" // nobody is given this port
-	c, q := upstream(t, "command", command), upstream(t, "query", query)
 	cfg := Config{
 		Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", CommandURL: c.URL, QueryURL: q.URL, NotifierURL: notifier.URL, CommandOpsURL: c.URL,
 		ProjectorOpsURL: away, NotifierOpsURL: notifier.URL, RelayOpsURL: c.URL, PublicURL: "http://127.0.0.1", OpsToken: "ops",
