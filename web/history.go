@@ -49,13 +49,18 @@ func (p *pages) eventHistory(c *gin.Context) {
 		return
 	}
 	page := historyPage{memberPage: newMemberPage(e, o, "history", "History"), AsOf: c.Query("as_of")}
-	if !p.loadLog(c, &page) {
+	before, err := strconv.ParseInt(c.Query("before"), 10, 64)
+	newest := err != nil || before < 1
+	if newest {
+		before = e.Version + 1
+	}
+	if !p.loadLog(c, &page, before, newest) {
 		return
 	}
 	if page.AsOf != "" {
 		page.Then, page.Problem = p.then(c, e, page.AsOf)
 	}
-	if c.Query("before") == "" { // the chain is counted anew each time; one look is enough
+	if newest { // the chain is counted anew each time; one look is enough
 		var proof proofView
 		_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history/verify", nil, &proof, by(c))
 		if page.Proof = &proof; err != nil {
@@ -67,12 +72,7 @@ func (p *pages) eventHistory(c *gin.Context) {
 
 // loadLog reads a page of the log, newest first. The API gives it from the oldest on; versions have no gaps, so the page
 // before any message begins at a version that can be counted back to.
-func (p *pages) loadLog(c *gin.Context, page *historyPage) bool {
-	before, err := strconv.ParseInt(c.Query("before"), 10, 64)
-	newest := err != nil || before < 1
-	if newest {
-		before = page.Event.Version + 1
-	}
+func (p *pages) loadLog(c *gin.Context, page *historyPage, before int64, newest bool) bool {
 	from := max(0, before-1-logShown)
 	limit := before - 1 - from
 	if newest {
