@@ -45,7 +45,9 @@ func newMemberPage(e eventView, o organizationView, now, title string) memberPag
 func (m memberPage) When(t time.Time) string { return shortTime(t, m.Event.TimeZone) }
 
 // Clock is the zone that times are shown in, without its letters: they differ between summer and winter.
-func (m memberPage) Clock() string { return inZone(m.Event.StartsAt, m.Event.TimeZone).Location().String() }
+func (m memberPage) Clock() string {
+	return inZone(m.Event.StartsAt, m.Event.TimeZone).Location().String()
+}
 
 func (m memberPage) status() int {
 	if m.Problem != nil {
