@@ -48,7 +48,9 @@ func (p *pages) changeMessages(c *gin.Context) {
 }
 
 // plainText has the line ends of a text, which a form sends in two characters, as everybody else writes them.
-func plainText(typed string) string { return strings.ReplaceAll(strings.TrimSpace(typed), "\r\n", "\n") }
+func plainText(typed string) string {
+	return strings.ReplaceAll(strings.TrimSpace(typed), "\r\n", "\n")
+}
 
 // told asks the notifier, and leads back to the page, or shows what was typed once more.
 func (p *pages) told(c *gin.Context, done, method, path string, body any) {

@@ -15,11 +15,11 @@ const (
 
 func membership(role string) map[string]string {
 	return map[string]string{
-		"GET /v1/me":                       fmt.Sprintf(`{"id":%q,"organizations":[{"id":%q,"name":"Corner <i>Stage","role":%q,"tracking":true,"colors":{"primary":"#0a5c8f"}}]}`, accountID, ownOrg, role),
-		"GET " + membersAPI:                fmt.Sprintf(`{"items":[{"account_id":%q,"role":%q},{"account_id":%q,"role":"door"}]}`, accountID, role, rsvpID),
-		"POST " + membersAPI:               fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
+		"GET /v1/me":                        fmt.Sprintf(`{"id":%q,"organizations":[{"id":%q,"name":"Corner <i>Stage","role":%q,"tracking":true,"colors":{"primary":"#0a5c8f"}}]}`, accountID, ownOrg, role),
+		"GET " + membersAPI:                 fmt.Sprintf(`{"items":[{"account_id":%q,"role":%q},{"account_id":%q,"role":"door"}]}`, accountID, role, rsvpID),
+		"POST " + membersAPI:                fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
 		"PATCH /v1/organizations/" + ownOrg: fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
-		"DELETE " + membersAPI:             fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
+		"DELETE " + membersAPI:              fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
 	}
 }
 

@@ -70,17 +70,7 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 			page.Filter.Set(name, given)
 		}
 	}
-	var announced struct {
-		Items []announcementView `json:"items"`
-	}
-	var campaigns struct {
-		Items []campaignView `json:"items"`
-	}
-	ctx, path := c.Request.Context(), p.api.notifier+"/v1/events/"+e.ID
-	_, err := p.api.do(ctx, http.MethodGet, path+"/announcements", nil, &announced, by(c))
-	if err == nil {
-		_, err = p.api.do(ctx, http.MethodGet, path+"/campaigns", nil, &campaigns, by(c))
-	}
+	err := p.announced(c, &page)
 	if err == nil {
 		page.Mails, err = p.mailLog(c, e.ID, page.Filter, c.Query("cursor"))
 	}
@@ -88,7 +78,6 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 		p.memberSorry(c, err)
 		return page, false
 	}
-	page.Announcements, page.Campaigns = announced.Items, campaigns.Items
 	if c.Query("cursor") != "" {
 		page.First = withVersion(messagesPath(e.ID), page.Filter, "") + "#log"
 	}
@@ -100,6 +89,26 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 		page.Mails.Next = withVersion(messagesPath(e.ID), q, "") + "#log"
 	}
 	return page, true
+}
+
+// announced reads what organizers wrote. Analysts see of mail what became of it, and to nobody by name.
+func (p *pages) announced(c *gin.Context, page *messagesPage) error {
+	if !page.Org.Edits() {
+		return nil
+	}
+	var announcements struct {
+		Items []announcementView `json:"items"`
+	}
+	var campaigns struct {
+		Items []campaignView `json:"items"`
+	}
+	ctx, path := c.Request.Context(), p.api.notifier+"/v1/events/"+page.Event.ID
+	_, err := p.api.do(ctx, http.MethodGet, path+"/announcements", nil, &announcements, by(c))
+	if err == nil {
+		_, err = p.api.do(ctx, http.MethodGet, path+"/campaigns", nil, &campaigns, by(c))
+	}
+	page.Announcements, page.Campaigns = announcements.Items, campaigns.Items
+	return err
 }
 
 func messagesPath(event string) string { return "/o/events/" + url.PathEscape(event) + "/messages" }

@@ -46,7 +46,10 @@ func TestMessagesShowWhatWasTold(t *testing.T) {
 	}
 	_, page = signedInDesk(t, "owner", told(map[string]string{"GET " + mailAPI: event(t, map[string]any{"organization_id": ownOrg, "status": "draft"})})).see(eventPath + "/messages")
 	lacks(t, page, `name="subject"`)
-	door := signedInDesk(t, "door", map[string]string{"GET " + mailAPI + "/announcements": `{"status":403,"title":"Your role does not allow this"}`})
+	_, page = signedInDesk(t, "analyst", told(nil)).see(eventPath + "/messages") // the API gives names to editors alone
+	has(t, page, "Will be tried again")
+	lacks(t, page, `name="subject"`, "Doors &lt;b&gt;", `value="pause"`, eventPath+"/guests/"+rsvpID)
+	door := signedInDesk(t, "door", map[string]string{"GET " + mailAPI + "/notifications": `{"status":403,"title":"Your role does not allow this"}`})
 	if status, _ := door.see(eventPath + "/messages"); status != http.StatusForbidden {
 		t.Errorf("the door gets %d", status)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	ownOrg     = "0190b0b0-2222-7000-8000-000000000002"
+	ownOrg    = "0190b0b0-2222-7000-8000-000000000002"
 	accountID = "0190b0b0-4444-7000-8000-000000abcdef"
 	eventPath = "/o/events/" + eventID
 )
