@@ -194,24 +194,3 @@ func problemOf(res *http.Response, target string) error {
 	}
 	return p
 }
-
-// open begins to read what may be long; the caller closes its body. No bound but that of ctx: the client's is for answers
-// that fit into a page.
-func (a *api) open(ctx context.Context, target string, headers map[string]string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return nil, err
-	}
-	for k, v := range headers {
-		req.Header.Set(k, v)
-	}
-	res, err := (&http.Client{Transport: a.client.Transport}).Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode >= http.StatusBadRequest {
-		defer func() { _ = res.Body.Close() }()
-		return nil, problemOf(res, target)
-	}
-	return res, nil
-}

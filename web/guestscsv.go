@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io"
 	"net/http"
 
@@ -31,4 +32,25 @@ func (p *pages) guestsCSV(c *gin.Context) {
 		p.log.ErrorContext(c.Request.Context(), "guest list broken off", "event", e.ID, "error", err)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut an answer
 	}
+}
+
+// open begins to read what may be long; the caller closes its body. No bound but that of ctx: the client's is for answers
+// that fit into a page.
+func (a *api) open(ctx context.Context, target string, headers map[string]string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	res, err := (&http.Client{Transport: a.client.Transport}).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		defer func() { _ = res.Body.Close() }()
+		return nil, problemOf(res, target)
+	}
+	return res, nil
 }
