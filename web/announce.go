@@ -38,7 +38,7 @@ func (p *pages) changeMessages(c *gin.Context) {
 	case "pause", "resume":
 		p.told(c, form.Get("action"), http.MethodPost, "/campaigns/"+url.PathEscape(form.Get("id"))+"/"+form.Get("action"), nil)
 	case "cancel":
-		p.askedAbout(c, form, "cancel", http.MethodPost, "/campaigns/"+url.PathEscape(form.Get("id"))+"/cancel", askPage{
+		p.askedAbout(c, form, "stopped", http.MethodPost, "/campaigns/"+url.PathEscape(form.Get("id"))+"/cancel", askPage{
 			Question: "Cancel this campaign?", Words: []string{"What has not gone yet does not go, and it cannot be started again."}, Button: "Cancel the campaign"})
 	case "edit":
 		p.messagesAgain(c, nil)
@@ -82,7 +82,7 @@ func (p *pages) askedAbout(c *gin.Context, form url.Values, done, method, path s
 	if !ok {
 		return
 	}
-	page.memberPage = newMemberPage(e, o, "messages", page.Button)
+	page.memberPage = newMemberPage(c, e, o, "messages", page.Button)
 	page.Problem, page.Back = why, messagesPath(e.ID)
 	p.ask(c, page, form, "action", "id")
 }
@@ -110,7 +110,7 @@ func (p *pages) previewAnnouncement(c *gin.Context, form url.Values) {
 	if !ok {
 		return
 	}
-	page := announcePage{memberPage: newMemberPage(e, o, "messages", "Send?"), Audience: toWord(form.Get("to")), Reach: p.reach(c, e.ID, form.Get("to"))}
+	page := announcePage{memberPage: newMemberPage(c, e, o, "messages", "Send?"), Audience: toWord(form.Get("to")), Reach: p.reach(c, e.ID, form.Get("to"))}
 	page.Form = form
 	p.show(c, http.StatusOK, "o_announce", page)
 }

@@ -41,7 +41,7 @@ func (p *pages) erase(c *gin.Context, id, here string) {
 		return
 	}
 	form := c.Request.PostForm
-	page := erasePage{memberPage: newMemberPage(e, o, "guests", "Erase"), Here: here}
+	page := erasePage{memberPage: newMemberPage(c, e, o, "guests", "Erase"), Here: here}
 	page.Form = form
 	if sure(form) {
 		body := map[string]string{"organization_id": o.ID, "rsvp_id": id}

@@ -17,15 +17,15 @@ func (p *pages) changeGuests(c *gin.Context) {
 	filter := guestFilter(back, "cursor", "from")
 	id := form.Get("rsvp")
 	if asksFirst(form) {
-		p.askGuest(c, id, withVersion(guestsPath(c.Param("id")), filter, ""), nil)
+		p.askGuest(c, id, address(guestsPath(c.Param("id")), filter), nil)
 		return
 	}
 	version, err := p.actOnGuest(c, id)
 	switch {
 	case err == nil:
-		c.Redirect(http.StatusSeeOther, withVersion(guestsPath(c.Param("id")), filter, version))
+		c.Redirect(http.StatusSeeOther, withVersion(guestsPath(c.Param("id")), filter, version, guestDone(form)))
 	case sure(form):
-		p.askGuest(c, id, withVersion(guestsPath(c.Param("id")), filter, ""), asProblem(err))
+		p.askGuest(c, id, address(guestsPath(c.Param("id")), filter), asProblem(err))
 	default:
 		page, ok := p.loadGuests(c, filter)
 		if !ok {
@@ -40,6 +40,13 @@ func (p *pages) changeGuests(c *gin.Context) {
 func asksFirst(form url.Values) bool {
 	action := form.Get("action")
 	return (action == "reject" || action == "cancel") && !sure(form)
+}
+
+func guestDone(form url.Values) string {
+	if action := form.Get("action"); action != "cancel" {
+		return action
+	}
+	return "cancelled"
 }
 
 // actOnGuest asks the API for what a button says.
@@ -79,7 +86,7 @@ func (p *pages) askGuest(c *gin.Context, id, back string, why *problem) {
 		p.memberSorry(c, err)
 		return
 	}
-	page := askPage{memberPage: newMemberPage(e, o, "guests", "Cancel"), Back: back, Button: g.Cancels(), Reason: "Reason"}
+	page := askPage{memberPage: newMemberPage(c, e, o, "guests", "Cancel"), Back: back, Button: g.Cancels(), Reason: "Reason"}
 	page.Problem = why
 	page.Question = g.Cancels() + " of " + g.Called() + "?"
 	page.Words = []string{"The guest is told by mail. Whoever waits moves up, if there is room then."}

@@ -68,7 +68,7 @@ func (p *pages) loadGuests(c *gin.Context, asked url.Values) (guestsPage, bool) 
 	if !ok {
 		return guestsPage{}, false
 	}
-	page := guestsPage{memberPage: newMemberPage(e, o, "guests", "Guests"), Filter: guestFilter(asked)}
+	page := guestsPage{memberPage: newMemberPage(c, e, o, "guests", "Guests"), Filter: guestFilter(asked)}
 	ctx, headers := c.Request.Context(), by(c, "Turnout-Min-Version", c.Query("v"))
 	ask := guestFilter(asked, "cursor")
 	ask.Set("limit", strconv.Itoa(guestsShown))
@@ -120,12 +120,12 @@ func (g *guestsPage) turn(asked url.Values) {
 	}
 }
 
-func (g guestsPage) path(q url.Values) string { return withVersion(guestsPath(g.Event.ID), q, "") }
+func (g guestsPage) path(q url.Values) string { return address(guestsPath(g.Event.ID), q) }
 
 func guestsPath(event string) string { return "/o/events/" + url.PathEscape(event) + "/guests" }
 
 // CSV is the list as a file, narrowed in the same way.
-func (g guestsPage) CSV() string { return withVersion(guestsPath(g.Event.ID)+".csv", g.Filter, "") }
+func (g guestsPage) CSV() string { return address(guestsPath(g.Event.ID)+".csv", g.Filter) }
 
 // Back leads a form back to the list as it is shown.
 func (g guestsPage) Back() string { return g.Filter.Encode() }

@@ -107,7 +107,7 @@ func TestGuestsAreChangedFromTheList(t *testing.T) {
 		{form("cancel", "sure", "yes"), "DELETE " + answerAPI, ""},
 	} {
 		res, body := d.send(eventPath+"/guests", c.form)
-		if want := eventPath + "/guests?cursor=c2&status=pending&v=" + url.QueryEscape(eventID+"@9"); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want {
+		if want := eventPath + "/guests?cursor=c2&done=" + guestDone(c.form) + "&status=pending&v=" + url.QueryEscape(eventID+"@9"); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want {
 			t.Errorf("%v: %d to %q, want %q\n%s", c.form, res.StatusCode, res.Header.Get("Location"), want, body)
 		}
 		got := d.asked(c.what)

@@ -14,7 +14,7 @@ func (p *pages) guestsCSV(c *gin.Context) {
 	if !ok {
 		return
 	}
-	target := withVersion(p.api.query+"/v1/events/"+e.ID+"/guests.csv", guestFilter(c.Request.URL.Query()), "")
+	target := address(p.api.query+"/v1/events/"+e.ID+"/guests.csv", guestFilter(c.Request.URL.Query()))
 	res, err := p.api.open(c.Request.Context(), target, by(c, "Turnout-Min-Version", c.Query("v")))
 	if err != nil {
 		p.memberSorry(c, err)

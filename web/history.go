@@ -48,7 +48,7 @@ func (p *pages) eventHistory(c *gin.Context) {
 	if !ok {
 		return
 	}
-	page := historyPage{memberPage: newMemberPage(e, o, "history", "History"), AsOf: c.Query("as_of")}
+	page := historyPage{memberPage: newMemberPage(c, e, o, "history", "History"), AsOf: c.Query("as_of")}
 	before, err := strconv.ParseInt(c.Query("before"), 10, 64)
 	newest := err != nil || before < 1
 	if newest {
@@ -97,7 +97,7 @@ func (p *pages) loadLog(c *gin.Context, page *historyPage, before int64, newest 
 		if page.AsOf != "" {
 			q.Set("as_of", page.AsOf)
 		}
-		return withVersion("/o/events/"+page.Event.ID+"/history", q, "") + "#log"
+		return address("/o/events/"+page.Event.ID+"/history", q) + "#log"
 	}
 	if from > 0 {
 		page.Older = link(from + 1)

@@ -14,6 +14,7 @@ type membersPage struct {
 	Org     ownOrganization
 	Members []memberView
 	Me      string
+	Done    string // what the last form did
 	Key     string
 	Form    url.Values // of the form that was refused
 	Refused string     // which one that was
@@ -66,7 +67,7 @@ func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
 		p.memberSorry(c, err)
 		return membersPage{}, false
 	}
-	page := membersPage{Me: me.ID, Key: rand.Text(), Form: url.Values{}}
+	page := membersPage{Me: me.ID, Done: doneBy(c), Key: rand.Text(), Form: url.Values{}}
 	for _, o := range me.Organizations {
 		if o.ID == c.Param("org") {
 			page.Org, page.Title = o, "Members · "+o.Name
@@ -140,10 +141,10 @@ func (p *pages) actOnMembers(c *gin.Context, form url.Values) (leads string, err
 	me, err := p.whoAmI(c, "")
 	for _, m := range now.Members {
 		if err != nil || m.AccountID == me.ID {
-			return withVersion(here, nil, version), nil
+			return withVersion(here, nil, version, form.Get("action")), nil
 		}
 	}
-	return withVersion("/o", nil, version), nil // one has left
+	return withVersion("/o", nil, version, ""), nil // one has left
 }
 
 // askToRemove asks once more before a membership ends.

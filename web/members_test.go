@@ -46,7 +46,7 @@ func TestOwnersSayWhoBelongs(t *testing.T) {
 		c.form.Set("key", "k")
 		res, _ := d.send(membersPath, c.form)
 		got := d.asked(c.what)
-		if res.Header.Get("Location") != membersPath+"?v="+url.QueryEscape(eventID+"@9") || len(got) != 1 || got[0].body != c.body || got[0].header.Get("Idempotency-Key") == "" {
+		if res.Header.Get("Location") != membersPath+"?done="+c.form.Get("action")+"&v="+url.QueryEscape(eventID+"@9") || len(got) != 1 || got[0].body != c.body || got[0].header.Get("Idempotency-Key") == "" {
 			t.Errorf("%v: to %q, asked for %+v", c.form, res.Header.Get("Location"), got)
 		}
 	}

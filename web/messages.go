@@ -10,7 +10,6 @@ import (
 
 type messagesPage struct {
 	memberPage
-	Done          string // what the last form did
 	Announcements []announcementView
 	Campaigns     []campaignView
 	Mails         mailLog
@@ -60,11 +59,8 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 	if !ok {
 		return messagesPage{}, false
 	}
-	page := messagesPage{memberPage: newMemberPage(e, o, "messages", "Messages"), Filter: url.Values{}}
+	page := messagesPage{memberPage: newMemberPage(c, e, o, "messages", "Messages"), Filter: url.Values{}}
 	page.Form = url.Values{"to": {"going"}}
-	if c.Request.Method == http.MethodGet { // a form's address has it still
-		page.Done = messageDone[c.Query("done")]
-	}
 	for _, name := range []string{"kind", "state"} {
 		if given := c.Query(name); given != "" {
 			page.Filter.Set(name, given)
@@ -79,14 +75,14 @@ func (p *pages) loadMessages(c *gin.Context) (messagesPage, bool) {
 		return page, false
 	}
 	if c.Query("cursor") != "" {
-		page.First = withVersion(messagesPath(e.ID), page.Filter, "") + "#log"
+		page.First = address(messagesPath(e.ID), page.Filter) + "#log"
 	}
 	if page.Mails.NextCursor != nil {
 		q := url.Values{"cursor": {*page.Mails.NextCursor}}
 		for name, given := range page.Filter {
 			q[name] = given
 		}
-		page.Mails.Next = withVersion(messagesPath(e.ID), q, "") + "#log"
+		page.Mails.Next = address(messagesPath(e.ID), q) + "#log"
 	}
 	return page, true
 }
@@ -112,12 +108,6 @@ func (p *pages) announced(c *gin.Context, page *messagesPage) error {
 }
 
 func messagesPath(event string) string { return "/o/events/" + url.PathEscape(event) + "/messages" }
-
-// messageDone are what a form's redirect may say; an address that says anything else says nothing.
-var messageDone = map[string]string{
-	"sent": "Taken: the mails go out now. What becomes of them is shown below.", "taken-back": "Taken back: what had not gone does not go.",
-	"pause": "Paused: what has not gone waits.", "resume": "Going on.", "cancel": "Cancelled: what had not gone does not go.",
-}
 
 // Audiences are whom one can write to.
 func (messagesPage) Audiences() any { return audiences }

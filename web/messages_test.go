@@ -105,7 +105,7 @@ func TestMailThatHasNotGoneIsStopped(t *testing.T) {
 		"POST " + mailAPI + "/campaigns/c3/cancel": `{"status":409,"code":"campaign-state","detail":"It is done"}`}))
 	for _, c := range []struct{ action, id, done, what string }{
 		{"take-back", "a1", "taken-back", "DELETE " + mailAPI + "/announcements/a1"}, {"pause", "c1", "pause", "POST " + mailAPI + "/campaigns/c1/pause"},
-		{"resume", "c2", "resume", "POST " + mailAPI + "/campaigns/c2/resume"}, {"cancel", "c1", "cancel", "POST " + mailAPI + "/campaigns/c1/cancel"},
+		{"resume", "c2", "resume", "POST " + mailAPI + "/campaigns/c2/resume"}, {"cancel", "c1", "stopped", "POST " + mailAPI + "/campaigns/c1/cancel"},
 	} {
 		form := url.Values{"action": {c.action}, "id": {c.id}}
 		if c.action == "take-back" || c.action == "cancel" {

@@ -39,7 +39,7 @@ func (p *pages) loadGuest(c *gin.Context) (oneGuestPage, bool) {
 		p.memberSorry(c, err)
 		return oneGuestPage{}, false
 	}
-	page := oneGuestPage{memberPage: newMemberPage(e, o, "guests", g.Called()), Guest: g, Back: guestsPath(e.ID)}
+	page := oneGuestPage{memberPage: newMemberPage(c, e, o, "guests", g.Called()), Guest: g, Back: guestsPath(e.ID)}
 	about := url.Values{"rsvp_id": {g.ID}}
 	if o.Edits() { // the door reads no mail
 		if page.Mails, err = p.mailLog(c, e.ID, about, c.Query("mails")); err != nil {
@@ -98,7 +98,7 @@ func (p *pages) changeGuest(c *gin.Context) {
 	version, err := p.actOnGuest(c, id)
 	switch {
 	case err == nil:
-		c.Redirect(http.StatusSeeOther, withVersion(here, nil, version))
+		c.Redirect(http.StatusSeeOther, withVersion(here, nil, version, guestDone(form)))
 	case sure(form):
 		p.askGuest(c, id, here, asProblem(err))
 	default:

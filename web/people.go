@@ -32,13 +32,14 @@ type memberPage struct {
 	Tabs    eventTabs
 	Event   eventView
 	Org     organizationView
+	Done    string // what the last form did
 	Key     string // makes the writes of this page's forms unlike those of any other
 	Form    url.Values
 	Problem *problem
 }
 
-func newMemberPage(e eventView, o organizationView, now, title string) memberPage {
-	return memberPage{Title: title + " · " + e.Title, Tabs: eventTabs{ID: e.ID, Now: now, Role: o.Role}, Event: e, Org: o, Key: rand.Text(), Form: url.Values{}}
+func newMemberPage(c *gin.Context, e eventView, o organizationView, now, title string) memberPage {
+	return memberPage{Done: doneBy(c), Title: title + " · " + e.Title, Tabs: eventTabs{ID: e.ID, Now: now, Role: o.Role}, Event: e, Org: o, Key: rand.Text(), Form: url.Values{}}
 }
 
 // When is a time on the event's clock.
@@ -70,8 +71,25 @@ func formKey(form url.Values) string {
 	return "page-" + hex.EncodeToString(sum[:16])
 }
 
-// withVersion adds the version of a write to an address, so that what it leads to shows it.
-func withVersion(path string, query url.Values, version string) string {
+// done are what a form's redirect may say of it; an address that says anything else says nothing.
+var done = map[string]string{
+	"approve": "Approved: the guest is told by mail.", "reject": "Rejected: the guest is told by mail.", "cancelled": "Cancelled: the guest is told by mail.",
+	"party": "The number of people is changed.",
+	"add":   "The role is given.", "remove": "Removed.", "change": "Saved.",
+	"sent": "Taken: the mails go out now. What becomes of them is shown below.", "taken-back": "Taken back: what had not gone does not go.",
+	"pause": "Paused: what has not gone waits.", "resume": "Going on.", "stopped": "Cancelled: what had not gone does not go.",
+}
+
+// doneBy is what the form did that led to a page. A form's own address has it still: what is refused next says its own.
+func doneBy(c *gin.Context) string {
+	if c.Request.Method != http.MethodGet {
+		return ""
+	}
+	return done[c.Query("done")]
+}
+
+// withVersion adds the version of a write to an address, so that what it leads to shows it, and what was done.
+func withVersion(path string, query url.Values, version, did string) string {
 	q := url.Values{}
 	for name, given := range query {
 		q[name] = given
@@ -79,6 +97,13 @@ func withVersion(path string, query url.Values, version string) string {
 	if version != "" {
 		q.Set("v", version)
 	}
+	if did != "" {
+		q.Set("done", did)
+	}
+	return address(path, q)
+}
+
+func address(path string, q url.Values) string {
 	if len(q) == 0 {
 		return path
 	}
