@@ -99,13 +99,13 @@ func (l loggedView) What() string {
 	case contract.RSVPDeclinedV1:
 		return party + " is not coming"
 	case contract.RSVPCancelledV1:
-		return party + " was cancelled"
+		return "The answer of " + lowered(party) + " was cancelled"
 	case contract.RSVPChangedV1:
 		return l.changed()
 	case contract.RSVPExpiredV1:
-		return party + " was not confirmed in time"
+		return "The answer of " + lowered(party) + " was not confirmed in time"
 	case contract.RSVPRejectedV1:
-		return party + " was rejected"
+		return "The answer of " + lowered(party) + " was rejected"
 	case contract.RSVPErasedV1:
 		return "A guest's personal data were erased"
 	case contract.CheckedInV1:
@@ -119,6 +119,8 @@ func (l loggedView) What() string {
 	}
 	return readable(l.Type)
 }
+
+func lowered(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 func (l loggedView) changed() string {
 	now, before := l.Data.RSVP.PartySize, l.Data.Before.PartySize

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -118,7 +119,8 @@ func (p *pages) actOnMembers(c *gin.Context, form url.Values) (leads string, err
 	here := "/o/" + url.PathEscape(c.Param("org")) + "/members"
 	path := "/v1/organizations/" + url.PathEscape(c.Param("org"))
 	email := strings.TrimSpace(form.Get("email"))
-	method, body := http.MethodPost, any(nil)
+	method := http.MethodPost
+	var body any
 	switch form.Get("action") {
 	case "add":
 		path, body = path+"/members", map[string]string{"email": email, "role": form.Get("role")}
@@ -138,13 +140,16 @@ func (p *pages) actOnMembers(c *gin.Context, form url.Values) (leads string, err
 	if err != nil {
 		return "", err
 	}
-	me, err := p.whoAmI(c, "")
-	for _, m := range now.Members {
-		if err != nil || m.AccountID == me.ID {
-			return withVersion(here, nil, version, form.Get("action")), nil
-		}
+	if p.left(c, now.Members) {
+		return withVersion("/o", nil, version, ""), nil
 	}
-	return withVersion("/o", nil, version, ""), nil // one has left
+	return withVersion(here, nil, version, form.Get("action")), nil
+}
+
+// left tells whether who has asked is no member any more: their page of members is gone.
+func (p *pages) left(c *gin.Context, members []memberView) bool {
+	me, err := p.whoAmI(c, "")
+	return err == nil && !slices.ContainsFunc(members, func(m memberView) bool { return m.AccountID == me.ID })
 }
 
 // askToRemove asks once more before a membership ends.
