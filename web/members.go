@@ -63,21 +63,15 @@ func (p *pages) members(c *gin.Context) {
 }
 
 func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
-	me, err := p.whoAmI(c, c.Query("v"))
+	me, o, err := p.ownOrganization(c, c.Query("v"))
+	if err != nil && asProblem(err).Status == http.StatusNotFound { // as in memberEvent
+		me, o, err = p.ownOrganization(c, c.Param("org")+"@1")
+	}
 	if err != nil {
 		p.memberSorry(c, err)
 		return membersPage{}, false
 	}
-	page := membersPage{Me: me.ID, Done: doneBy(c), Key: rand.Text(), Form: url.Values{}}
-	for _, o := range me.Organizations {
-		if o.ID == c.Param("org") {
-			page.Org, page.Title = o, "Members · "+o.Name
-		}
-	}
-	if page.Org.ID == "" {
-		p.sorry(c, nothingHere)
-		return page, false
-	}
+	page := membersPage{Title: "Members · " + o.Name, Org: o, Me: me, Done: doneBy(c), Key: rand.Text(), Form: url.Values{}}
 	var list struct {
 		Items []memberView `json:"items"`
 	}
@@ -88,6 +82,20 @@ func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
 	}
 	page.Members = list.Items
 	return page, true
+}
+
+// ownOrganization is the organization of the path, and the account of the member.
+func (p *pages) ownOrganization(c *gin.Context, min string) (me string, o ownOrganization, err error) {
+	who, err := p.whoAmI(c, min)
+	if err != nil {
+		return "", o, err
+	}
+	for _, o := range who.Organizations {
+		if o.ID == c.Param("org") {
+			return who.ID, o, nil
+		}
+	}
+	return "", o, nothingHere
 }
 
 // changeMembers takes the page's forms.

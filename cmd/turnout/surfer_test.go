@@ -82,7 +82,8 @@ func (r *surfer) send(made func() (*http.Request, error)) {
 			r.w.t.Fatal(err)
 		}
 		r.at, r.status, r.text = res.Request.URL, res.StatusCode, string(body)
-		if r.status != http.StatusServiceUnavailable || time.Now().After(end) {
+		running := r.status == http.StatusConflict && strings.Contains(r.text, "still running") // the first try of a form
+		if r.status != http.StatusServiceUnavailable && !running || time.Now().After(end) {
 			return
 		}
 		if res.Request.Method == http.MethodGet { // of a form that was taken
@@ -91,7 +92,7 @@ func (r *surfer) send(made func() (*http.Request, error)) {
 				return http.NewRequestWithContext(r.w.t.Context(), http.MethodGet, at, nil)
 			}
 		}
-		r.w.t.Logf("%s: 503, coming again", r.at)
+		r.w.t.Logf("%s: %d, coming again", r.at, r.status)
 		r.w.pause(200 * time.Millisecond)
 	}
 }
