@@ -118,6 +118,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	// Bodies are such that who gets past the doors still changes nothing.
 	table := []door{
 		{"PATCH", "/v1/organizations/" + c.orgID, `{"name":""}`, members(pass, 403, 403, 403)},
+		{"GET", "/v1/organizations/" + c.orgID + "/people", ``, members(pass, 403, 403, 403)},
 		{"POST", "/v1/organizations/" + c.orgID + "/members", `{"role":"king"}`, members(pass, 403, 403, 403)},
 		{"DELETE", "/v1/organizations/" + c.orgID + "/members", `{"email":"stranger"}`, members(pass, pass, pass, pass)},
 		{"DELETE", "/v1/organizations/" + c.orgID + "/members", `{"email":"owner@example.org"}`, members(pass, 403, 403, 403)},
@@ -220,4 +221,39 @@ func TestAnOrganizationKeepsAnOwner(t *testing.T) {
 	if err != nil || rows != 5 || top != 5 || waiting != 5 {
 		t.Errorf("%d messages up to version %d, %d to be published; want 5, 5, 5: %v", rows, top, waiting, err)
 	}
+}
+
+// Owners see whom they work with; who has left is gone, and an erased account has no name.
+func TestOwnersSeeTheMembersByName(t *testing.T) {
+	t.Parallel()
+	c := castOf(t)
+	people := func() string {
+		var list struct {
+			Items []struct{ Role, Name, Email string }
+		}
+		got := c.do(request{method: "GET", path: "/v1/organizations/" + c.orgID + "/people", auth: c.auth["owner"]}).want(http.StatusOK)
+		if err := json.Unmarshal(got.body, &list); err != nil {
+			t.Fatal(err)
+		}
+		var seen []string
+		for _, p := range list.Items {
+			seen = append(seen, p.Role+" "+p.Email)
+			if (p.Name == "") != (p.Email == "") {
+				t.Errorf("%+v", p)
+			}
+		}
+		return strings.Join(seen, ", ")
+	}
+	if got := people(); got != "owner owner@example.org, editor editor@example.org, door door@example.org, analyst analyst@example.org" {
+		t.Errorf("the members are %s", got)
+	}
+	c.do(request{method: "DELETE", path: "/v1/organizations/" + c.orgID + "/members", auth: c.auth["owner"], body: map[string]string{"email": "door@example.org"}}).want(http.StatusOK)
+	_, err := c.pool.Exec(t.Context(), `DELETE FROM account_key WHERE account_id = (SELECT account_id FROM member WHERE role = 'analyst' AND organization_id = $1)`, c.orgID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := people(); got != "owner owner@example.org, editor editor@example.org, analyst " {
+		t.Errorf("then the members are %s", got)
+	}
+	c.do(request{method: "GET", path: "/v1/organizations/" + c.orgID + "/people?role=owner", auth: c.auth["owner"]}).want(http.StatusBadRequest)
 }

@@ -2,7 +2,9 @@ package account
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -185,6 +187,47 @@ func (o *Organizations) RemoveMember(ctx context.Context, a Asked, orgID, email 
 		org.Members = slices.Delete(org.Members, i, i+1)
 		return a.said(contract.MemberRemovedV1), ownerLeft(org)
 	})
+}
+
+// Person is a member by name.
+type Person struct {
+	AccountID               string `json:"account_id"`
+	Role                    string `json:"role"`
+	contract.MemberPersonal        // empty once the account was erased
+}
+
+// People gives the members of an organization, in the order in which they joined; owners may know.
+func (o *Organizations) People(ctx context.Context, orgID, accountID string) ([]Person, error) {
+	if err := o.Allow(ctx, orgID, accountID, contract.RoleOwner); err != nil {
+		return nil, err
+	}
+	members, err := o.accounts.Members(ctx, orgID)
+	if err != nil {
+		return nil, err
+	}
+	people := make([]Person, len(members))
+	for i, m := range members {
+		people[i] = Person{AccountID: m.AccountID, Role: m.Role}
+		if m.WrappedKey == nil {
+			continue
+		}
+		if people[i].MemberPersonal, err = o.open(m); err != nil {
+			return nil, fmt.Errorf("account %s: %w", m.AccountID, err)
+		}
+	}
+	return people, nil
+}
+
+func (o *Organizations) open(m pgstore.MemberAccount) (who contract.MemberPersonal, err error) {
+	key, err := o.ring.Unwrap(m.WrappedKey, m.AccountID)
+	if err != nil {
+		return who, err
+	}
+	plain, err := seal.Open(key, m.Sealed, m.AccountID)
+	if err != nil {
+		return who, err
+	}
+	return who, json.Unmarshal(plain, &who)
 }
 
 func ownerLeft(org *contract.Organization) error {

@@ -111,6 +111,7 @@ func (a *API) Routes(e *gin.Engine) {
 
 	v1.POST("/organizations", a.handle(a.createOrganization))
 	v1.PATCH("/organizations/:org", a.handle(a.changeOrganization))
+	v1.GET("/organizations/:org/people", a.handle(a.people))
 	v1.POST("/organizations/:org/members", a.handle(a.addMember))
 	v1.DELETE("/organizations/:org/members", a.handle(a.removeMember))
 

@@ -124,6 +124,24 @@ func (a *API) owner(c *gin.Context, orgID string) error {
 	return a.Organizations.Allow(c.Request.Context(), orgID, accountID, contract.RoleOwner)
 }
 
+// people is command's, for names and addresses of accounts are in no read store.
+func (a *API) people(c *gin.Context) error {
+	accountID, err := a.account(c)
+	if err != nil {
+		return err
+	}
+	if err := knownParams(c); err != nil {
+		return err
+	}
+	people, err := a.Organizations.People(c.Request.Context(), c.Param("org"), accountID)
+	if err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, gin.H{"items": people, "next_cursor": nil})
+	return nil
+}
+
 func (a *API) addMember(c *gin.Context) error {
 	orgID := c.Param("org")
 	if err := a.owner(c, orgID); err != nil {

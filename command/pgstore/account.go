@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/postgres"
 )
 
@@ -64,6 +65,26 @@ func (s *Accounts) ByEmail(ctx context.Context, emailHMAC []byte) (Account, erro
 // ByID finds an account. ErrNone: there is none.
 func (s *Accounts) ByID(ctx context.Context, id string) (Account, error) {
 	return s.one(ctx, selectAccount+`WHERE a.id = $1`, id)
+}
+
+// MemberAccount is a member with the account's sealed name and address, and its key: nil once it was erased.
+type MemberAccount struct {
+	contract.Member
+	WrappedKey []byte
+}
+
+// Members gives those of an organization, in the order in which they joined.
+func (s *Accounts) Members(ctx context.Context, orgID string) ([]MemberAccount, error) {
+	rows, err := s.pool.Query(ctx, `SELECT m.account_id::text, m.role, a.sealed, k.wrapped FROM member m
+		JOIN account a ON a.id = m.account_id LEFT JOIN account_key k ON k.account_id = a.id
+		WHERE m.organization_id = $1 ORDER BY m.created_at, m.account_id`, orgID)
+	if err != nil {
+		return nil, Unavailable(err, "accounts of organization %s", orgID)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m MemberAccount, err error) {
+		return m, row.Scan(&m.AccountID, &m.Role, &m.Sealed, &m.WrappedKey)
+	})
+	return all, Unavailable(err, "accounts of organization %s", orgID)
 }
 
 func (s *Accounts) one(ctx context.Context, sql string, arg any) (Account, error) {
