@@ -17,9 +17,10 @@ import (
 
 type found struct {
 	Items []struct {
-		ID         string   `json:"id"`
-		Title      string   `json:"title"`
-		DistanceKM *float64 `json:"distance_km"`
+		ID         string    `json:"id"`
+		Title      string    `json:"title"`
+		DistanceKM *float64  `json:"distance_km"`
+		StartsAt   time.Time `json:"starts_at"`
 	} `json:"items"`
 	NextCursor *string                     `json:"next_cursor"`
 	Total      int64                       `json:"total"`
@@ -173,6 +174,40 @@ func TestCursor(t *testing.T) {
 		if got := r.get("/v1/events?q=talks&cursor=" + *hits.NextCursor); got.status != http.StatusBadRequest {
 			t.Errorf("another query's cursor: %d", got.status)
 		}
+	}
+	if len(seen) != 7 {
+		t.Errorf("pages hold %d of 7", len(seen))
+	}
+}
+
+// The last to start comes first, over pages too, and equal starts keep an order.
+func TestLatestFirst(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	org, first := newID(t), contract.Time(time.Now().Add(100*time.Hour))
+	published := map[string]int64{}
+	for i := range 7 {
+		e := r.event(org, "Recital "+strconv.Itoa(i))
+		e.StartsAt = first.Add(time.Duration(i/2) * time.Hour)
+		e.EndsAt = e.StartsAt.Add(time.Hour)
+		published[e.ID] = r.publish(e, contract.Counters{})
+	}
+	for id, v := range published {
+		ok[found](t, r.get("/v1/events?q=recital", atLeast(id, v)...))
+	}
+	seen, before, next := map[string]bool{}, first.Add(1000*time.Hour), ""
+	for range 4 {
+		hits := ok[found](t, r.get("/v1/events?q=recital&sort=latest&limit=2"+next))
+		for _, e := range hits.Items {
+			if e.StartsAt.After(before) || seen[e.ID] {
+				t.Errorf("%s starts at %s, behind %s; seen before: %t", e.ID, e.StartsAt, before, seen[e.ID])
+			}
+			seen[e.ID], before = true, e.StartsAt
+		}
+		if hits.NextCursor == nil {
+			break
+		}
+		next = "&cursor=" + *hits.NextCursor
 	}
 	if len(seen) != 7 {
 		t.Errorf("pages hold %d of 7", len(seen))

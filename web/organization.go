@@ -166,6 +166,7 @@ func (page *organizationPage) ask(address url.Values, now time.Time) (listQuery,
 			until = now.UTC().Format(time.RFC3339)
 		}
 		q.Set("to", until)
+		q.Set("sort", "latest")
 		asked.Set("until", until)
 	case "all":
 	default:

@@ -206,7 +206,7 @@ func TestAListKeepsItsQuestionFromPageToPage(t *testing.T) {
 	o := organize(t, "owner", nil, reads(t, nil))
 	_, body := o.get("/o/" + orgID + "?show=past&q=a%26b&until=2030-01-02T03:04:05Z&cursor=HERE&v=" + eventID + "@3")
 	asked := o.asked("GET", "/v1/organizations/"+orgID+"/events")[0]
-	if want := "cursor=HERE&limit=25&q=a%26b&to=2030-01-02T03%3A04%3A05Z"; asked.query != want || asked.header.Get("Turnout-Min-Version") != eventID+"@3" {
+	if want := "cursor=HERE&limit=25&q=a%26b&sort=latest&to=2030-01-02T03%3A04%3A05Z"; asked.query != want || asked.header.Get("Turnout-Min-Version") != eventID+"@3" {
 		t.Errorf("asked %s with %v", asked.query, asked.header)
 	}
 	if me := o.asked("GET", "/v1/me")[0]; me.header.Get("Turnout-Min-Version") != "" {

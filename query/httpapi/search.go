@@ -73,7 +73,7 @@ func searchOf(p *params) reader.Search {
 	if q.Q != "" {
 		fallback = reader.SortRelevance
 	}
-	q.Sort = p.oneOf("sort", fallback, reader.SortRelevance, reader.SortDate, reader.SortDistance, reader.SortPopular)
+	q.Sort = p.oneOf("sort", fallback, reader.SortRelevance, reader.SortDate, reader.SortLatest, reader.SortDistance, reader.SortPopular)
 	if q.Sort == reader.SortDistance && q.Near == nil {
 		p.complain("sort", "distance needs near")
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	SortRelevance = "relevance"
 	SortDate      = "date"
+	SortLatest    = "latest" // the last to start first
 	SortDistance  = "distance"
 	SortPopular   = "popular"
 )
@@ -205,6 +206,8 @@ func (s Search) order() []any {
 		return append([]any{object{"_geo_distance": object{
 			"location": point(*s.Near), "order": "asc", "unit": "m", "ignore_unmapped": true,
 		}}}, tie...)
+	case SortLatest:
+		return append([]any{object{"starts_at": object{"order": "desc"}}}, tie...)
 	case SortPopular:
 		return append([]any{object{"popularity": object{"order": "desc"}}, asc("starts_at")}, tie...)
 	case SortRelevance:
