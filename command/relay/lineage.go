@@ -10,6 +10,7 @@ import (
 
 	"github.com/turnout-events/turnout/command/pgstore"
 	"github.com/turnout-events/turnout/internal/contract"
+	"github.com/turnout-events/turnout/internal/id"
 )
 
 // errOtherLog: Kafka has what this database never said. It was restored from a backup, or is a copy that took over and
@@ -35,11 +36,14 @@ func (r *Relay) prove(ctx context.Context) error {
 		}
 		for _, m := range last {
 			e, err := contract.Decode(m.Metadata, m.Payload)
-			if err != nil {
-				continue // it proves nothing
+			if err != nil || !id.Valid(e.Subject) {
+				continue // no log said it: it proves nothing
 			}
-			var hash []byte
-			err = r.deps.Pool.QueryRow(ctx, selectHash[topic], e.Subject, e.Version).Scan(&hash)
+			// After a failover a connection of the pool may lead to a host that is silent.
+			hash, err := bounded(ctx, func(ctx context.Context) (hash []byte, err error) {
+				err = r.deps.Pool.QueryRow(ctx, selectHash[topic], e.Subject, e.Version).Scan(&hash)
+				return hash, err
+			})
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return fmt.Errorf("look for %s in the log: %w", e.ID(), err)
 			}

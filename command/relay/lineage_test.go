@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/turnout-events/turnout/command/relay"
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/testkit"
 )
 
@@ -85,6 +86,21 @@ func TestALogThatCannotBeComparedIsWaitedFor(t *testing.T) {
 	if n := looked.Load(); n != 4 { // of the last time for each topic
 		t.Errorf("looked %d times", n)
 	}
+}
+
+// What no log can have said, such as a test message of somebody at the end of a topic, stops nobody.
+func TestAMessageOfNoLogProvesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	event := f.event(t)
+	out, err := f.connect()
+	must(t, err)
+	stray := f.message("hello", 1)
+	must(t, out.Publish(contract.TopicOrganizations, relay.Message(&stray)))
+	must(t, out.Close())
+	f.start(t, f.connect)
+	f.drained(t)
+	check(t, f.read(t), map[string]int64{event: 1})
 }
 
 func gauge(t *testing.T, registry *prometheus.Registry, name string) float64 {
