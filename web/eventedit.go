@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -80,7 +79,7 @@ func (p *pages) newForm(c *gin.Context) (eventFormPage, bool) {
 		p.memberSorry(c, err)
 		return eventFormPage{}, false
 	}
-	return eventFormPage{Title: "New event", Org: org, Key: rand.Text()}, true
+	return eventFormPage{Title: "New event", Org: org, Key: keyOf(c)}, true
 }
 
 func notForRole(role string) *problem {
@@ -97,7 +96,7 @@ func (p *pages) makeEvent(c *gin.Context) {
 	if !typed.Has("more") {
 		var made ownEvent
 		var version string
-		version, err = p.api.write(c.Request.Context(), http.MethodPost, "/v1/events", fresh(typed, c.Param("org")), &made, by(c, "Idempotency-Key", typed.Get("key")))
+		version, err = p.api.write(c.Request.Context(), http.MethodPost, "/v1/events", fresh(typed, c.Param("org")), &made, by(c, "Idempotency-Key", formKey(typed)))
 		if err == nil {
 			c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"?done=made&v="+url.QueryEscape(version))
 			return
@@ -118,12 +117,8 @@ func (p *pages) typed(c *gin.Context) (url.Values, bool) {
 	return c.Request.PostForm, true
 }
 
-// formAgain shows a form with all that was typed: it was refused, or asks for more rows. A write that was refused is over,
-// and the next one is another; one that may have been done keeps its key, so that it is done once.
+// formAgain shows a form with all that was typed: it was refused, or asks for more rows.
 func (p *pages) formAgain(c *gin.Context, page eventFormPage, err error) {
-	if page.Form.Has("key") && !over(err) {
-		page.Key = page.Form.Get("key")
-	}
 	if err == nil {
 		spare(page.Form, 2*spareRows)
 		p.showForm(c, page, http.StatusOK)
@@ -135,15 +130,6 @@ func (p *pages) formAgain(c *gin.Context, page eventFormPage, err error) {
 	}
 	page.Trouble, page.Wrong = eventTrouble(why, page.Form)
 	p.showForm(c, page, why.Status)
-}
-
-// over tells whether a write was refused for good, so that another try is another write.
-func over(err error) bool {
-	if err == nil {
-		return false
-	}
-	why := asProblem(err)
-	return why.Status < http.StatusInternalServerError && why.Code != "idempotency-key-in-use"
 }
 
 func (p *pages) showForm(c *gin.Context, page eventFormPage, status int) {
@@ -171,7 +157,7 @@ func (p *pages) editForm(c *gin.Context) (eventFormPage, bool) {
 	if !ok {
 		return eventFormPage{}, false
 	}
-	return eventFormPage{Title: "Edit " + e.Title, Org: org, Event: &e, Tabs: eventTabs{ID: e.ID, Now: "edit", Role: org.Role}, Key: rand.Text(),
+	return eventFormPage{Title: "Edit " + e.Title, Org: org, Event: &e, Tabs: eventTabs{ID: e.ID, Now: "edit", Role: org.Role}, Key: keyOf(c),
 		Revision: strconv.FormatInt(e.Revision, 10)}, true
 }
 
@@ -187,7 +173,7 @@ func (p *pages) saveEvent(c *gin.Context) {
 		return
 	}
 	if !typed.Has("more") {
-		path, headers := "/v1/events/"+url.PathEscape(c.Param("id")), by(c, "Idempotency-Key", typed.Get("key"), "If-Match", revisionTag(typed.Get("revision")))
+		path, headers := "/v1/events/"+url.PathEscape(c.Param("id")), by(c, "Idempotency-Key", formKey(typed), "If-Match", revisionTag(typed.Get("revision")))
 		var version string
 		version, err = p.api.write(c.Request.Context(), http.MethodPatch, path, changed(typed, base), nil, headers)
 		if err == nil {

@@ -29,8 +29,8 @@ func TestANewEventIsSentAsItWasTyped(t *testing.T) {
 		t.Fatalf("%d\n%s", res.StatusCode, body)
 	}
 	sent := o.asked("POST", "/v1/events")[0]
-	if sent.header.Get("Idempotency-Key") != key {
-		t.Errorf("the key of the form was %q, sent was %q", key, sent.header.Get("Idempotency-Key"))
+	if got := sent.header.Get("Idempotency-Key"); got != formKey(form) {
+		t.Errorf("the key of the form is %q, sent was %q", formKey(form), got)
 	}
 	same(t, "sent", decodedBody(t, sent.body), map[string]any{
 		"organization_id": orgID, "title": "Night <b>walk</b>", "description": "One\ntwo", "starts_at": "2031-07-01T19:00:00-04:00", "ends_at": "2031-07-01T22:00:00-04:00",
@@ -58,8 +58,8 @@ func TestARefusedEventFormKeepsWhatWasTyped(t *testing.T) {
 			t.Errorf("no %s in\n%s", part, body)
 		}
 	}
-	if strings.Contains(body, `name="remind_maybe" value="1" checked`) || hidden(body, "key") == "OLD" {
-		t.Errorf("a box was ticked, or the refused write would be sent again\n%s", body)
+	if strings.Contains(body, `name="remind_maybe" value="1" checked`) || hidden(body, "key") != "OLD" {
+		t.Errorf("a box was ticked, or the key is another\n%s", body)
 	}
 	// What could not be read as a time goes on as it was typed: the API says how to write it.
 	if sent := decodedBody(t, o.asked("POST", "/v1/events")[0].body); sent["starts_at"] != "soon" {
@@ -93,6 +93,7 @@ func TestAnEditSendsWhatWasChanged(t *testing.T) {
 	if got := form.Get("starts_at"); got != "2031-03-01T19:30" {
 		t.Errorf("the form shows the start as %s", got)
 	}
+	key := formKey(form)
 	if res, body := o.send(eventRoot+"/edit", form); res.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d\n%s", res.StatusCode, body)
 	}
@@ -101,7 +102,7 @@ func TestAnEditSendsWhatWasChanged(t *testing.T) {
 	form.Del("q0_required")
 	o.send(eventRoot+"/edit", form)
 	sent := o.asked("PATCH", ownPath)
-	if sent[0].body != "{}" || sent[0].header.Get("If-Match") != `"4"` || sent[0].header.Get("Idempotency-Key") != form.Get("key") {
+	if sent[0].body != "{}" || sent[0].header.Get("If-Match") != `"4"` || sent[0].header.Get("Idempotency-Key") != key || sent[1].header.Get("Idempotency-Key") == key {
 		t.Errorf("unchanged, it sends %s with %v", sent[0].body, sent[0].header)
 	}
 	same(t, "sent", decodedBody(t, sent[1].body), map[string]any{
@@ -137,7 +138,7 @@ func TestAnEditThatIsTooLateIsMerged(t *testing.T) {
 	now := reads(t, map[string]any{"revision": 5, "title": "Theirs", "category": "light <b>", "remind_maybe": true, "questions": []any{}})
 	late := organize(t, "editor", map[string]string{"PATCH " + ownPath: `{"status":412,"code":"revision-mismatch","detail":"you have seen revision 4, it is 5 now"}`}, now)
 	res, body := late.send(eventRoot+"/edit", form)
-	if res.StatusCode != http.StatusPreconditionFailed || hidden(body, "revision") != "5" || hidden(body, "key") == form.Get("key") {
+	if res.StatusCode != http.StatusPreconditionFailed || hidden(body, "revision") != "5" || hidden(body, "key") != form.Get("key") {
 		t.Fatalf("%d\n%s", res.StatusCode, body)
 	}
 	for part, want := range map[string]bool{

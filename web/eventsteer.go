@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -91,11 +90,11 @@ func (p *pages) overview(c *gin.Context) {
 		p.memberSorry(c, err)
 		return
 	}
-	p.showOverview(c, overviewPage{Event: e, Org: org, Done: doneWords[c.Query("done")], Key: rand.Text(), Form: url.Values{}}, http.StatusOK)
+	p.showOverview(c, overviewPage{Event: e, Org: org, Done: doneWords[c.Query("done")], Form: url.Values{}}, http.StatusOK)
 }
 
 func (p *pages) showOverview(c *gin.Context, page overviewPage, status int) {
-	page.Title, page.Tabs = page.Event.Title, eventTabs{ID: page.Event.ID, Now: "overview", Role: page.Org.Role}
+	page.Key, page.Title, page.Tabs = keyOf(c), page.Event.Title, eventTabs{ID: page.Event.ID, Now: "overview", Role: page.Org.Role}
 	if page.Org.Figures() && page.Event.Announced() {
 		page.Figures = p.figuresOf(c, page.Event)
 	}
@@ -144,7 +143,7 @@ func (p *pages) steer(c *gin.Context) {
 
 // steering are the headers of a write: done once, and to what its form showed.
 func steering(c *gin.Context) map[string]string {
-	headers := by(c, "Idempotency-Key", c.PostForm("key"))
+	headers := by(c, "Idempotency-Key", formKey(c.Request.PostForm))
 	if revision := c.PostForm("revision"); revision != "" {
 		headers["If-Match"] = revisionTag(revision)
 	}
@@ -159,10 +158,7 @@ func (p *pages) overviewAgain(c *gin.Context, action string, err error) {
 		p.memberSorry(c, err)
 		return
 	}
-	page := overviewPage{Event: e, Org: org, Action: action, Key: rand.Text(), Form: c.Request.PostForm}
-	if key := c.PostForm("key"); key != "" && !over(err) {
-		page.Key = key
-	}
+	page := overviewPage{Event: e, Org: org, Action: action, Form: c.Request.PostForm}
 	switch why.Code {
 	case "revision-mismatch":
 		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened the page. Nothing was done: look at it as it is now, and send it again if you still want to."}
@@ -200,11 +196,11 @@ func (p *pages) askCancel(c *gin.Context) {
 	if !ok {
 		return
 	}
-	p.show(c, http.StatusOK, "o_event_cancel", cancelOf(e, org))
+	p.show(c, http.StatusOK, "o_event_cancel", cancelOf(c, e, org))
 }
 
-func cancelOf(e ownEvent, org organizationView) cancelPage {
-	return cancelPage{Title: "Cancel " + e.Title, Event: e, Tabs: eventTabs{ID: e.ID, Now: "cancel", Role: org.Role}, Key: rand.Text()}
+func cancelOf(c *gin.Context, e ownEvent, org organizationView) cancelPage {
+	return cancelPage{Title: "Cancel " + e.Title, Event: e, Tabs: eventTabs{ID: e.ID, Now: "cancel", Role: org.Role}, Key: keyOf(c)}
 }
 
 func (p *pages) cancelEvent(c *gin.Context) {
@@ -222,10 +218,7 @@ func (p *pages) cancelEvent(c *gin.Context) {
 	if why.Code == "revision-mismatch" {
 		why = &problem{Status: why.Status, Detail: "Somebody has changed this event since you opened this page. It is not cancelled: look at it as it is now, and send this again if you still want to."}
 	}
-	page := cancelOf(e, org)
-	if key := c.PostForm("key"); key != "" && !over(err) {
-		page.Key = key
-	}
+	page := cancelOf(c, e, org)
 	page.Reason = reason
 	page.Trouble, _ = eventTrouble(why, nil)
 	p.show(c, why.Status, "o_event_cancel", page)

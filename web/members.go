@@ -1,7 +1,6 @@
 package web
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -71,7 +70,7 @@ func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
 		p.memberSorry(c, err)
 		return membersPage{}, false
 	}
-	page := membersPage{Title: "Members · " + o.Name, Org: o, Me: me, Done: doneBy(c), Key: rand.Text(), Form: url.Values{}}
+	page := membersPage{Title: "Members · " + o.Name, Org: o, Me: me, Done: doneBy(c), Key: keyOf(c), Form: url.Values{}}
 	var list struct {
 		Items []memberView `json:"items"`
 	}

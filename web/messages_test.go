@@ -98,6 +98,26 @@ func TestAnAnnouncementIsSeenBeforeItGoes(t *testing.T) {
 	has(t, page, "cannot be counted for the moment", `value="send"`)
 }
 
+// Whose announcement may have gone looks at it once more and sends it again: guests get it once.
+func TestAnAnnouncementIsSentOnce(t *testing.T) {
+	t.Parallel()
+	d := signedInDesk(t, "owner", told(map[string]string{"POST " + mailAPI + "/announcements": `{"status":503,"code":"unavailable","detail":"Try again"}`}))
+	_, page := d.see(eventPath + "/messages")
+	for range 2 {
+		form := url.Values{"to": {"going"}, "subject": {"Doors"}, "body": {"At seven"}, "key": {hidden(page, "key")}}
+		form.Set("action", "preview")
+		_, page = d.send(eventPath+"/messages", form)
+		form.Set("action", "send")
+		form.Set("key", hidden(page, "key"))
+		_, page = d.send(eventPath+"/messages", form)
+		has(t, page, "Try again")
+	}
+	got := d.asked("POST " + mailAPI + "/announcements")
+	if key := got[0].header.Get("Idempotency-Key"); len(got) != 2 || key == "" || got[1].header.Get("Idempotency-Key") != key {
+		t.Errorf("asked for %+v", got)
+	}
+}
+
 func TestMailThatHasNotGoneIsStopped(t *testing.T) {
 	t.Parallel()
 	d := signedInDesk(t, "owner", told(map[string]string{"DELETE " + mailAPI + "/announcements/a1": `{"cancelled":1}`, "POST " + mailAPI + "/campaigns/c1/pause": `{}`,

@@ -39,7 +39,7 @@ type memberPage struct {
 }
 
 func newMemberPage(c *gin.Context, e eventView, o organizationView, now, title string) memberPage {
-	return memberPage{Done: doneBy(c), Title: title + " · " + e.Title, Tabs: eventTabs{ID: e.ID, Now: now, Role: o.Role}, Event: e, Org: o, Key: rand.Text(), Form: url.Values{}}
+	return memberPage{Done: doneBy(c), Title: title + " · " + e.Title, Tabs: eventTabs{ID: e.ID, Now: now, Role: o.Role}, Event: e, Org: o, Key: keyOf(c), Form: url.Values{}}
 }
 
 // When is a time on the event's clock.
@@ -59,6 +59,15 @@ func (m memberPage) status() int {
 
 func shortTime(t time.Time, tz string) string {
 	return inZone(t, tz).Format("Mon 2 Jan 2006, 15:04")
+}
+
+// keyOf is the random key of the forms of a page. A page that answers a form keeps the form's own: what may have been done
+// is done once, however often it is sent and looked at in between. Only 2xx are kept under a key, so a refusal costs nothing.
+func keyOf(c *gin.Context) string {
+	if key := c.PostForm("key"); key != "" {
+		return key
+	}
+	return rand.Text()
 }
 
 // formKey is the Idempotency-Key of what a form asks for: the form's own random key and everything that was typed. The same
