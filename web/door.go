@@ -101,22 +101,19 @@ type doorPage struct {
 // doorPage holds no guest: the script asks for them, and keeps them on the device.
 func (p *pages) doorPage(c *gin.Context) {
 	var e eventView
-	_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.query+"/v1/events/"+url.PathEscape(c.Param("event")), nil, &e, by(c))
-	if err != nil {
+	if err := p.readEvent(c, c.Param("event"), &e); err != nil {
 		p.memberSorry(c, err)
 		return
 	}
-	all, err := p.organizations(c.Request.Context(), by(c))
-	if err != nil {
-		p.memberSorry(c, err)
-		return
-	}
-	i := slices.IndexFunc(all, func(o organizationView) bool { return o.ID == e.OrganizationID })
+	org, err := p.membership(c, e.OrganizationID, "")
 	switch {
-	case i < 0: // a public event, but not this member's
+	case errors.Is(err, nothingHere): // a public event, but not this member's
 		p.sorry(c, &problem{Status: http.StatusNotFound, Title: "There is no door for you here", Detail: "Sign in as a member of the event's organization."})
 		return
-	case !all[i].Guests():
+	case err != nil:
+		p.memberSorry(c, err)
+		return
+	case !org.Guests():
 		p.sorry(c, &problem{Status: http.StatusForbidden, Title: "The door is not yours", Detail: "Analysts see figures. An owner can give you the role door."})
 		return
 	case e.ID != c.Param("event"): // by its slug
@@ -125,7 +122,7 @@ func (p *pages) doorPage(c *gin.Context) {
 	}
 	c.Header("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
 	p.show(c, http.StatusOK, "door", doorPage{
-		Title: "Door: " + e.Title, Version: p.door.version, Scripts: p.door.scripts, Keys: strings.Join(p.door.keys, " "), Event: e, Edits: all[i].Edits(),
+		Title: "Door: " + e.Title, Version: p.door.version, Scripts: p.door.scripts, Keys: strings.Join(p.door.keys, " "), Event: e, Edits: org.Edits(),
 	})
 }
 

@@ -60,11 +60,10 @@ var doneWords = map[string]string{
 	"duplicate": "This draft is a copy. Look at its times, then save it.", "repeat": "The series has all these dates already: none was made.",
 }
 
-// ownEventOf reads an event for a member of its organization. What others have published is not theirs: 404.
+// ownEventOf is memberEvent with what an event's forms need; the caller shows the problem.
 func (p *pages) ownEventOf(c *gin.Context) (ownEvent, organizationView, error) {
 	var e ownEvent
-	target := p.api.query + "/v1/events/" + url.PathEscape(c.Param("id"))
-	if _, err := p.api.do(c.Request.Context(), http.MethodGet, target, nil, &e, by(c, "Turnout-Min-Version", c.Query("v"))); err != nil {
+	if err := p.readEvent(c, c.Param("id"), &e); err != nil {
 		return e, organizationView{}, err
 	}
 	org, err := p.membership(c, e.OrganizationID, "")

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,6 +21,15 @@ type organizationView struct {
 	Slug string `json:"slug"`
 	Name string `json:"name"`
 	Role string `json:"role"` // the caller's: owner, editor, door, analyst
+	// What its owners may change.
+	Colors   colors `json:"colors"`
+	Tracking bool   `json:"tracking"`
+	Me       string `json:"-"` // the caller's account
+}
+
+type colors struct {
+	Primary    string `json:"primary"`
+	Background string `json:"background"`
 }
 
 // Edits tells whether the member may change events.
@@ -30,15 +38,6 @@ func (o organizationView) Edits() bool { return o.Role == "owner" || o.Role == "
 // Guests tells whether the member sees the guest list.
 func (o organizationView) Guests() bool { return o.Role != "analyst" }
 
-// organizations are the member's own; min is the Turnout-Version of a write that must be seen.
-func (p *pages) organizations(ctx context.Context, headers map[string]string) ([]organizationView, error) {
-	var me struct {
-		Organizations []organizationView `json:"organizations"`
-	}
-	_, err := p.api.do(ctx, http.MethodGet, p.api.query+"/v1/me", nil, &me, headers)
-	return me.Organizations, err
-}
-
 // home lists the member's organizations; who has none founds one.
 func (p *pages) home(c *gin.Context) {
 	page := homePage{Title: "Organizations", Form: url.Values{}}
@@ -46,12 +45,12 @@ func (p *pages) home(c *gin.Context) {
 }
 
 func (p *pages) showHome(c *gin.Context, page homePage, min string) {
-	list, err := p.organizations(c.Request.Context(), by(c, "Turnout-Min-Version", min))
+	me, err := p.whoAmI(c, min)
 	if err != nil {
 		p.memberSorry(c, err)
 		return
 	}
-	page.Organizations = list
+	page.Organizations = me.Organizations
 	status := http.StatusOK
 	if page.Problem != nil {
 		status = page.Problem.Status

@@ -47,16 +47,12 @@ type logView struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
-// logged reads a part of the log, oldest first.
-func (p *pages) logged(c *gin.Context, e eventView, q url.Values) (logView, error) {
+// logged reads a part of the log, oldest first, for the account me.
+func (p *pages) logged(c *gin.Context, e eventView, me string, q url.Values) (logView, error) {
 	var v logView
 	_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history?"+q.Encode(), nil, &v, by(c))
-	if err != nil {
-		return v, err
-	}
-	me, err := p.whoAmI(c, "")
 	for i := range v.Items {
-		v.Items[i].me = me.ID
+		v.Items[i].me = me
 	}
 	return v, err
 }

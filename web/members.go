@@ -11,9 +11,8 @@ import (
 
 type membersPage struct {
 	Title   string
-	Org     ownOrganization
+	Org     organizationView
 	Members []memberView
-	Me      string
 	Done    string // what the last form did
 	Key     string
 	Form    url.Values // of the form that was refused
@@ -29,30 +28,6 @@ type memberView struct {
 // Short is the end of the account's id: names and addresses of accounts are in no read store.
 func (m memberView) Short() string { return shortID(m.AccountID) }
 
-// ownOrganization is an organization with what its owners may change.
-type ownOrganization struct {
-	organizationView
-	Colors   colors `json:"colors"`
-	Tracking bool   `json:"tracking"`
-}
-
-type colors struct {
-	Primary    string `json:"primary"`
-	Background string `json:"background"`
-}
-
-type account struct {
-	ID            string            `json:"id"`
-	Organizations []ownOrganization `json:"organizations"`
-}
-
-// whoAmI is the account that has signed in; min is the Turnout-Version of a write that must be seen.
-func (p *pages) whoAmI(c *gin.Context, min string) (account, error) {
-	var me account
-	_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.query+"/v1/me", nil, &me, by(c, "Turnout-Min-Version", min))
-	return me, err
-}
-
 // members is who belongs to an organization, and what it is called.
 func (p *pages) members(c *gin.Context) {
 	page, ok := p.loadMembers(c)
@@ -62,15 +37,12 @@ func (p *pages) members(c *gin.Context) {
 }
 
 func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
-	me, o, err := p.ownOrganization(c, c.Query("v"))
-	if err != nil && asProblem(err).Status == http.StatusNotFound { // as in memberEvent
-		me, o, err = p.ownOrganization(c, c.Param("org")+"@1")
-	}
+	o, err := p.membership(c, c.Param("org"), c.Query("v"))
 	if err != nil {
 		p.memberSorry(c, err)
 		return membersPage{}, false
 	}
-	page := membersPage{Title: "Members · " + o.Name, Org: o, Me: me, Done: doneBy(c), Key: keyOf(c), Form: url.Values{}}
+	page := membersPage{Title: "Members · " + o.Name, Org: o, Done: doneBy(c), Key: keyOf(c), Form: url.Values{}}
 	var list struct {
 		Items []memberView `json:"items"`
 	}
@@ -81,20 +53,6 @@ func (p *pages) loadMembers(c *gin.Context) (membersPage, bool) {
 	}
 	page.Members = list.Items
 	return page, true
-}
-
-// ownOrganization is the organization of the path, and the account of the member.
-func (p *pages) ownOrganization(c *gin.Context, min string) (me string, o ownOrganization, err error) {
-	who, err := p.whoAmI(c, min)
-	if err != nil {
-		return "", o, err
-	}
-	for _, o := range who.Organizations {
-		if o.ID == c.Param("org") {
-			return who.ID, o, nil
-		}
-	}
-	return "", o, nothingHere
 }
 
 // changeMembers takes the page's forms.
@@ -165,7 +123,7 @@ func (p *pages) askToRemove(c *gin.Context, form url.Values, why *problem) {
 	if !ok {
 		return
 	}
-	page := askPage{memberPage: memberPage{Title: "Remove · " + all.Org.Name, Org: all.Org.organizationView, Key: all.Key, Problem: why},
+	page := askPage{memberPage: memberPage{Title: "Remove · " + all.Org.Name, Org: all.Org, Key: all.Key, Problem: why},
 		Question: "Remove " + strings.TrimSpace(form.Get("email")) + " from " + all.Org.Name + "?", Back: "/o/" + all.Org.ID + "/members",
 		Words:  []string{"What this member did stays in the history of the events."},
 		Button: "Remove"}

@@ -61,23 +61,6 @@ func (e ownEvent) Place() string { return place(eventView{Venue: e.Venue, Online
 // revisionTag is what If-Match takes.
 func revisionTag(revision string) string { return `"` + revision + `"` }
 
-// membership is what the member is in an organization. Where they are nothing it does not exist for them.
-func (p *pages) membership(c *gin.Context, org, min string) (organizationView, error) {
-	if !strings.HasPrefix(min, org+"@") {
-		min = "" // of an event
-	}
-	all, err := p.organizations(c.Request.Context(), by(c, "Turnout-Min-Version", min))
-	if err != nil {
-		return organizationView{}, err
-	}
-	for _, o := range all {
-		if o.ID == org {
-			return o, nil
-		}
-	}
-	return organizationView{}, &problem{Status: http.StatusNotFound, Code: "not-found", Title: "There is nothing at this address", Detail: "It may be of an organization that you are no member of."}
-}
-
 type organizationPage struct {
 	Title   string
 	Org     organizationView

@@ -145,3 +145,45 @@ func TestPagesOfAnEventAreItsMembers(t *testing.T) {
 		}
 	}
 }
+
+// An organization that was founded a moment ago is in no list yet: its pages wait for it. One that there is not is not
+// waited for again and again.
+func TestAnOrganizationIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	founded := true
+	d := &desk{answers: map[string]string{
+		"GET /v1/events/" + eventID:                     event(t, map[string]any{"organization_id": ownOrg}),
+		"GET /v1/organizations/" + ownOrg + "/members":  `{"items":[]}`,
+		"GET /v1/organizations/" + ownOrg + "/events":   `{"items":[]}`,
+		"GET /v1/events/" + eventID + "/guests":         `{"items":[]}`,
+		"GET /v1/events/" + eventID + "/history":        `{"items":[]}`,
+		"GET /v1/events/" + eventID + "/history/verify": `{"intact":true}`,
+	}}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/v1/me":
+			d.ServeHTTP(w, r)
+		case r.Header.Get("Turnout-Min-Version") == "":
+			_, _ = io.WriteString(w, `{"organizations":[]}`)
+		case founded && r.Header.Get("Turnout-Min-Version") == ownOrg+"@1":
+			_, _ = fmt.Fprintf(w, `{"organizations":[{"id":%q,"role":"owner"}]}`, ownOrg)
+		default:
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, `{"status":409,"code":"not-yet-visible"}`)
+		}
+	}))
+	t.Cleanup(s.Close)
+	d.origin = startBefore(t, s, s, s)
+	pages := []string{eventPath, eventPath + "/edit", eventPath + "/guests", eventPath + "/history", "/door/" + eventID, "/o/" + ownOrg, "/o/" + ownOrg + "/new", "/o/" + ownOrg + "/members"}
+	for _, want := range []int{http.StatusOK, http.StatusNotFound} {
+		founded = want == http.StatusOK
+		for _, path := range pages {
+			if status, body := d.see(path); status != want {
+				t.Errorf("%s: %d\n%s", path, status, body)
+			}
+		}
+	}
+	if status, _ := d.see("/o/x/members"); status != http.StatusNotFound {
+		t.Errorf("what can be no organization: %d", status)
+	}
+}
