@@ -58,7 +58,7 @@ func (p *pages) told(c *gin.Context, done, method, path string, body any) {
 		p.messagesAgain(c, asProblem(err))
 		return
 	}
-	c.Redirect(http.StatusSeeOther, messagesPath(c.Param("id"))+"?done="+done)
+	c.Redirect(http.StatusSeeOther, withVersion(messagesPath(c.Param("id")), nil, "", done))
 }
 
 func (p *pages) tell(c *gin.Context, method, path string, body any) error {
@@ -73,7 +73,7 @@ func (p *pages) askedAbout(c *gin.Context, form url.Values, done, method, path s
 	if sure(form) {
 		err := p.tell(c, method, path, nil)
 		if err == nil {
-			c.Redirect(http.StatusSeeOther, messagesPath(c.Param("id"))+"?done="+done)
+			c.Redirect(http.StatusSeeOther, withVersion(messagesPath(c.Param("id")), nil, "", done))
 			return
 		}
 		why = asProblem(err)

@@ -24,7 +24,7 @@ func (p *pages) uploadCover(c *gin.Context) {
 		p.overviewAgain(c, "cover", err)
 		return
 	}
-	c.Redirect(http.StatusSeeOther, "/o/events/"+id+"?done=cover&v="+url.QueryEscape(version))
+	c.Redirect(http.StatusSeeOther, withVersion("/o/events/"+id, nil, version, "cover"))
 }
 
 func formFile(c *gin.Context, name string) ([]byte, error) {

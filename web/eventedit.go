@@ -98,7 +98,7 @@ func (p *pages) makeEvent(c *gin.Context) {
 		var version string
 		version, err = p.api.write(c.Request.Context(), http.MethodPost, "/v1/events", fresh(typed, c.Param("org")), &made, by(c, "Idempotency-Key", formKey(typed)))
 		if err == nil {
-			c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"?done=made&v="+url.QueryEscape(version))
+			c.Redirect(http.StatusSeeOther, withVersion("/o/events/"+made.ID, nil, version, "made"))
 			return
 		}
 	}
@@ -147,7 +147,7 @@ func (p *pages) editEvent(c *gin.Context) {
 	if !ok {
 		return
 	}
-	page.Form, page.Done = formOf(*page.Event), doneWords[c.Query("done")]
+	page.Form, page.Done = formOf(*page.Event), doneBy(c)
 	page.Base = page.Form.Encode()
 	p.showForm(c, page, http.StatusOK)
 }
@@ -177,7 +177,7 @@ func (p *pages) saveEvent(c *gin.Context) {
 		var version string
 		version, err = p.api.write(c.Request.Context(), http.MethodPatch, path, changed(typed, base), nil, headers)
 		if err == nil {
-			c.Redirect(http.StatusSeeOther, "/o/events/"+url.PathEscape(c.Param("id"))+"?done=saved&v="+url.QueryEscape(version))
+			c.Redirect(http.StatusSeeOther, withVersion("/o/events/"+url.PathEscape(c.Param("id")), nil, version, "saved"))
 			return
 		}
 	}

@@ -53,13 +53,6 @@ func (page overviewPage) Limit() string {
 	return strconv.Itoa(*page.Event.Capacity)
 }
 
-var doneWords = map[string]string{
-	"made": "The draft is stored. Only members see it until it is published.", "saved": "The changes are stored.",
-	"publish": "It is published: guests can find it, and answer.", "capacity": "The number of seats is changed.",
-	"cancel": "It is cancelled. Whoever has answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
-	"duplicate": "This draft is a copy. Look at its times, then save it.", "repeat": "The series has all these dates already: none was made.",
-}
-
 // ownEventOf is memberEvent with what an event's forms need; the caller shows the problem.
 func (p *pages) ownEventOf(c *gin.Context) (ownEvent, organizationView, error) {
 	var e ownEvent
@@ -89,7 +82,7 @@ func (p *pages) overview(c *gin.Context) {
 		p.memberSorry(c, err)
 		return
 	}
-	p.showOverview(c, overviewPage{Event: e, Org: org, Done: doneWords[c.Query("done")], Form: url.Values{}}, http.StatusOK)
+	p.showOverview(c, overviewPage{Event: e, Org: org, Done: doneBy(c), Form: url.Values{}}, http.StatusOK)
 }
 
 func (p *pages) showOverview(c *gin.Context, page overviewPage, status int) {
@@ -129,15 +122,14 @@ func (p *pages) steer(c *gin.Context) {
 		p.overviewAgain(c, action, err)
 		return
 	}
-	v := "&v=" + url.QueryEscape(version)
+	to := withVersion("/o/events/"+id, nil, version, action)
 	switch {
 	case action == "duplicate":
-		c.Redirect(http.StatusSeeOther, "/o/events/"+made.ID+"/edit?done=duplicate"+v)
+		to = withVersion("/o/events/"+made.ID+"/edit", nil, version, action)
 	case action == "repeat" && len(made.Items) > 0:
-		c.Redirect(http.StatusSeeOther, "/o/"+made.Items[0].OrganizationID+"?made="+strconv.Itoa(len(made.Items))+v)
-	default:
-		c.Redirect(http.StatusSeeOther, "/o/events/"+id+"?done="+action+v)
+		to = withVersion("/o/"+made.Items[0].OrganizationID, url.Values{"made": {strconv.Itoa(len(made.Items))}}, version, "")
 	}
+	c.Redirect(http.StatusSeeOther, to)
 }
 
 // steering are the headers of a write: done once, and to what its form showed.
@@ -206,7 +198,7 @@ func (p *pages) cancelEvent(c *gin.Context) {
 	id, reason := url.PathEscape(c.Param("id")), lines(c.PostForm("reason"))
 	version, err := p.api.write(c.Request.Context(), http.MethodPost, "/v1/events/"+id+"/cancel", map[string]string{"reason": reason}, nil, steering(c))
 	if err == nil {
-		c.Redirect(http.StatusSeeOther, "/o/events/"+id+"?done=cancel&v="+url.QueryEscape(version))
+		c.Redirect(http.StatusSeeOther, withVersion("/o/events/"+id, nil, version, "cancel"))
 		return
 	}
 	e, org, ok := p.editable(c)

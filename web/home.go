@@ -70,7 +70,7 @@ func (p *pages) found(c *gin.Context) {
 		p.showHome(c, page, "")
 		return
 	}
-	c.Redirect(http.StatusSeeOther, "/o/"+made.ID+"?v="+url.QueryEscape(version))
+	c.Redirect(http.StatusSeeOther, withVersion("/o/"+made.ID, nil, version, ""))
 }
 
 // memberSorry is the page of a member's request that failed. A session that has ended leads to the sign-in, what is

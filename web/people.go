@@ -82,6 +82,10 @@ func formKey(form url.Values) string {
 
 // done are what a form's redirect may say of it; an address that says anything else says nothing.
 var done = map[string]string{
+	"made": "The draft is stored. Only members see it until it is published.", "saved": "The changes are stored.",
+	"publish": "It is published: guests can find it, and answer.", "capacity": "The number of seats is changed.",
+	"cancel": "It is cancelled. Whoever has answered is told.", "cover": "The picture is set.", "uncover": "The picture is removed.",
+	"duplicate": "This draft is a copy. Look at its times, then save it.", "repeat": "The series has all these dates already: none was made.",
 	"approve": "Approved: the guest is told by mail.", "reject": "Rejected: the guest is told by mail.", "cancelled": "Cancelled: the guest is told by mail.",
 	"party": "The number of people is changed.",
 	"add":   "The role is given.", "remove": "Removed.", "change": "Saved.",
