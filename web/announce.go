@@ -30,7 +30,7 @@ func (p *pages) changeMessages(c *gin.Context) {
 	case "preview":
 		p.previewAnnouncement(c, form)
 	case "send":
-		body := map[string]string{"to": form.Get("to"), "subject": strings.TrimSpace(form.Get("subject")), "body": plainText(form.Get("body"))}
+		body := map[string]string{"to": form.Get("to"), "subject": strings.TrimSpace(form.Get("subject")), "body": strings.TrimSpace(lines(form.Get("body")))}
 		p.told(c, "sent", http.MethodPost, "/announcements", body)
 	case "take-back":
 		p.askedAbout(c, form, "taken-back", http.MethodDelete, "/announcements/"+url.PathEscape(form.Get("id")), askPage{
@@ -45,11 +45,6 @@ func (p *pages) changeMessages(c *gin.Context) {
 	default:
 		p.messagesAgain(c, errNoAction)
 	}
-}
-
-// plainText has the line ends of a text, which a form sends in two characters, as everybody else writes them.
-func plainText(typed string) string {
-	return strings.ReplaceAll(strings.TrimSpace(typed), "\r\n", "\n")
 }
 
 // told asks the notifier, and leads back to the page, or shows what was typed once more.
@@ -143,17 +138,15 @@ func (p *pages) reach(c *gin.Context, event, to string) *reachView {
 
 // Goes says how many get it.
 func (r reachView) Goes() string {
-	said := "It goes to " + guests(r.People)
+	said := "It goes to " + counted(r.People, "guest")
 	if r.AtLeast {
-		said = "It goes to at least " + guests(r.People)
+		said = "It goes to at least " + counted(r.People, "guest")
 	}
 	if r.Pending {
 		said += ", and to those who are still pending"
 	}
 	if r.Skipped > 0 {
-		said += ". " + guests(r.Skipped) + " did not want news about this event, and get none"
+		said += ". " + counted(r.Skipped, "guest") + " did not want news about this event, and get none"
 	}
 	return said + "."
 }
-
-func guests(n int) string { return howMany(n, "guest", "guests") }

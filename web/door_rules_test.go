@@ -229,3 +229,17 @@ func TestADeviceReadsTickets(t *testing.T) {
 	}
 	s.is(fmt.Sprintf(`[DoorTicket.looks(%q), DoorTicket.looks("Ann Example"), DoorTicket.looks("ann@example.net")]`, text), `[true,false,false]`)
 }
+
+// A state of an answer is called the same at the door, in the guest list and among the figures.
+func TestAStateHasOneName(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	for _, status := range guestStatuses {
+		word := stateWord(status)
+		s.is(fmt.Sprintf("DoorWords.state(%q)", status), fmt.Sprintf("%q", word))
+		f := decoded[eventFigures](t, fmt.Sprintf(`{"by_status":{%q:{"parties":1,"people":2}}}`, status))
+		if got := shownFigures(*f, "UTC").Statuses; len(got) != 1 || got[0].Word != word {
+			t.Errorf("%s is %q in the list, and %+v among the figures", status, word, got)
+		}
+	}
+}

@@ -6,12 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/turnout-events/turnout/internal/contract"
 )
 
 // eventFigures are what the API tells of an event; docs/analytics.md says what each is.
@@ -73,13 +70,7 @@ type mailFigures struct {
 }
 
 // Name is the kind in words.
-func (m mailFigures) Name() string {
-	name := strings.ReplaceAll(m.Kind, "_", " ")
-	if name == "" {
-		return name
-	}
-	return strings.ToUpper(name[:1]) + name[1:]
-}
+func (m mailFigures) Name() string { return mailKind(m.Kind) }
 
 // figuresShown are the figures and what is drawn of them.
 type figuresShown struct {
@@ -121,20 +112,14 @@ func (p *pages) figuresOf(c *gin.Context, e ownEvent) *figuresShown {
 	return shownFigures(f, e.TimeZone)
 }
 
-// organizersWords are the states of answers, in the order in which they are listed.
-var organizersWords = []struct{ status, word string }{
-	{contract.StatusConfirmed, "Going"}, {contract.StatusOffered, "Have an offer"}, {contract.StatusWaitlisted, "On the waitlist"},
-	{contract.StatusPending, "Not decided yet"}, {contract.StatusMaybe, "Maybe"}, {contract.StatusDeclined, "Not going"}, {contract.StatusCancelled, "Withdrawn"},
-}
-
 func shownFigures(f eventFigures, tz string) *figuresShown {
 	s := &figuresShown{eventFigures: f, Answered: answeredChart(f.Days), Door: doorChart(f, tz)}
 	for _, q := range f.Curve {
 		s.Quarters = append(s.Quarters, quarter{inZone(q.At, tz).Format("Mon 2 Jan, 15:04"), q.People})
 	}
-	for _, w := range organizersWords {
-		if n, some := f.ByStatus[w.status]; some {
-			s.Statuses = append(s.Statuses, statusCount{w.word, n.Parties, n.People})
+	for _, status := range guestStatuses {
+		if n, some := f.ByStatus[status]; some {
+			s.Statuses = append(s.Statuses, statusCount{stateWord(status), n.Parties, n.People})
 		}
 	}
 	for stars := 5; stars >= 1 && f.Ratings.Count > 0; stars-- {

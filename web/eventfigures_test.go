@@ -62,7 +62,7 @@ func TestTheProofInWords(t *testing.T) {
 	if _, body := o.get(eventRoot); strings.Contains(body, "At no moment") || len(o.asked("GET", ownPath+"/certificate")) > 0 {
 		t.Errorf("the log is walked unasked\n%s", body)
 	}
-	if _, body := o.get(eventRoot + "?proof=1"); !strings.Contains(body, "At no moment") || !strings.Contains(body, "Tuesday 1 January 2030, 13:00") || !strings.Contains(body, "no limit") {
+	if _, body := o.get(eventRoot + "?proof=1"); !strings.Contains(body, "At no moment") || !strings.Contains(body, "Tuesday 1 January 2030, 13:00") || !strings.Contains(body, "unlimited") {
 		t.Errorf("no proof in\n%s", body)
 	}
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -11,11 +10,8 @@ import (
 
 // proof is the API's certificate of an event: its whole log, walked from the first message to the last.
 type proof struct {
-	Version    int64   `json:"version"`
-	Head       string  `json:"head"`
-	Intact     bool    `json:"intact"`
-	BrokenAt   int64   `json:"broken_at"`
-	Reason     string  `json:"reason"`
+	chainView
+
 	Never      *bool   `json:"capacity_never_exceeded"`
 	ExceededAt []int64 `json:"exceeded_at"`
 	Capacities []struct {
@@ -47,7 +43,7 @@ func (p *pages) proofOf(c *gin.Context, e ownEvent) *proofShown {
 	}
 	s.Verdict, s.Good = s.verdict()
 	for _, l := range s.Capacities {
-		s.Limits = append(s.Limits, limitShown{when(l.At, e.TimeZone), seatLimit(l.Capacity)})
+		s.Limits = append(s.Limits, limitShown{when(l.At, e.TimeZone), capacityWord(l.Capacity)})
 	}
 	return &s
 }
@@ -62,12 +58,4 @@ func (s proof) verdict() (words string, good bool) {
 		return "Nothing can be proved.", false
 	}
 	return "At no moment had more people a seat than there were seats.", true
-}
-
-// seatLimit is a capacity in words.
-func seatLimit(n *int) string {
-	if n == nil {
-		return "no limit"
-	}
-	return strconv.Itoa(*n)
 }

@@ -22,7 +22,7 @@ type historyPage struct {
 	Log   []loggedView
 	Older string
 	First string
-	Proof *proofView
+	Proof *chainView
 	Off   *problem // why there is no proof
 }
 
@@ -34,7 +34,8 @@ type thenView struct {
 	RSVPs    map[string]int    `json:"rsvps"` // parties by status
 }
 
-type proofView struct {
+// chainView is what walking the log, in which each entry carries the hash of the one before, has found.
+type chainView struct {
 	Version  int64  `json:"version"`
 	Head     string `json:"head"`
 	Intact   bool   `json:"intact"`
@@ -61,7 +62,7 @@ func (p *pages) eventHistory(c *gin.Context) {
 		page.Then, page.Problem = p.then(c, e, page.AsOf)
 	}
 	if newest { // the chain is counted anew each time; one look is enough
-		var proof proofView
+		var proof chainView
 		_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history/verify", nil, &proof, by(c))
 		if page.Proof = &proof; err != nil {
 			page.Proof, page.Off = nil, asProblem(err)

@@ -171,12 +171,5 @@ func capacityWord(capacity *int) string {
 	if capacity == nil {
 		return "unlimited"
 	}
-	return howMany(*capacity, "seat", "seats")
-}
-
-func howMany(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + more
+	return counted(*capacity, "seat")
 }

@@ -103,7 +103,7 @@ func (m mailView) Why() string {
 		said += "; " + readable(m.Outcome)
 	}
 	if m.Attempts > 1 {
-		said += "; " + howMany(m.Attempts, "attempt", "attempts")
+		said += "; " + counted(m.Attempts, "attempt")
 	}
 	return said
 }

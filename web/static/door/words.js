@@ -21,7 +21,7 @@ const DoorWords = (() => {
   }
 
   const states = {
-    confirmed: "Going", waitlisted: "On the waitlist", offered: "A seat is offered", pending: "Not confirmed yet", maybe: "Maybe",
+    confirmed: "Going", waitlisted: "On the waitlist", offered: "Has an offer", pending: "Pending", maybe: "Maybe",
     declined: "Not going", cancelled: "Cancelled",
   };
 
