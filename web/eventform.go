@@ -87,20 +87,43 @@ func reminders(all []contract.Duration) string {
 	return strings.Join(texts, ", ")
 }
 
-// input is the form as the API's body. What it cannot make sense of it passes on as it was typed: the API says what it wants.
-func input(f url.Values) map[string]any {
-	loc, err := time.LoadLocation(f.Get("time_zone"))
+// onClock reads what a field for date and time gives, as the clock of a zone shows it. As in a series (RFC 5545, 3.3.5) a time
+// that comes twice is the first, and one that clocks skip is read with the offset from before the gap, so that 02:30 becomes
+// 03:30; time.ParseInLocation promises neither.
+func onClock(typed, tz string) (time.Time, error) {
+	loc, err := time.LoadLocation(tz)
 	if err != nil || loc == time.Local {
 		loc = time.UTC // the API refuses the zone
 	}
-	clock := func(name string) any {
-		typed := strings.TrimSpace(f.Get(name))
-		for _, form := range []string{clockForm, clockForm + ":05", "2006-01-02 15:04"} {
-			if t, err := time.ParseInLocation(form, typed, loc); err == nil {
-				return t.Format(time.RFC3339)
-			}
+	var wall time.Time
+	for _, form := range []string{clockForm, clockForm + ":05", "2006-01-02 15:04"} {
+		if wall, err = time.Parse(form, strings.TrimSpace(typed)); err == nil {
+			break
 		}
-		return text(typed)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	with := func(offsetAt time.Time) time.Time {
+		_, seconds := offsetAt.In(loc).Zone()
+		return wall.Add(-time.Duration(seconds) * time.Second).In(loc)
+	}
+	before := with(wall.Add(-24 * time.Hour))
+	if after := with(wall.Add(24 * time.Hour)); !shows(before, wall) && shows(after, wall) {
+		return after, nil
+	}
+	return before, nil
+}
+
+func shows(t, wall time.Time) bool { return t.Format(time.DateTime) == wall.Format(time.DateTime) }
+
+// input is the form as the API's body. What it cannot make sense of it passes on as it was typed: the API says what it wants.
+func input(f url.Values) map[string]any {
+	clock := func(name string) any {
+		if t, err := onClock(f.Get(name), f.Get("time_zone")); err == nil {
+			return t.Format(time.RFC3339)
+		}
+		return text(f.Get(name))
 	}
 	in := map[string]any{
 		"starts_at": clock("starts_at"), "ends_at": clock("ends_at"), "rsvp_opens_at": clock("rsvp_opens_at"), "rsvp_closes_at": clock("rsvp_closes_at"),

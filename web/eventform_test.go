@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Times are typed on the event's own clock, and what was left empty takes its default.
@@ -183,5 +184,23 @@ func TestAFormWithoutItsBaseIsNotSaved(t *testing.T) {
 	o := organize(t, "editor", map[string]string{"PATCH " + ownPath: own(t, nil)}, reads(t, nil))
 	if res, _ := o.send(eventRoot+"/edit", url.Values{"title": {"x"}}); res.StatusCode != 400 || len(o.asked("PATCH", ownPath)) > 0 {
 		t.Errorf("%d", res.StatusCode)
+	}
+}
+
+// What a clock shows is one moment, the same one that a series takes: also where clocks show it twice, or never.
+func TestATimeOnTheEventsClock(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ typed, zone, want string }{
+		{"2027-03-28T01:30", "Europe/Berlin", "2027-03-28T01:30:00+01:00"}, {"2027-03-28T02:30", "Europe/Berlin", "2027-03-28T03:30:00+02:00"},
+		{"2027-03-28T03:30", "Europe/Berlin", "2027-03-28T03:30:00+02:00"}, {"2027-03-14T02:30", "America/New_York", "2027-03-14T03:30:00-04:00"},
+		{"2027-10-31T02:30", "Europe/Berlin", "2027-10-31T02:30:00+02:00"}, {"2027-11-07T01:30", "America/New_York", "2027-11-07T01:30:00-04:00"},
+		{" 2031-07-01T19:00:15 ", "Asia/Tokyo", "2031-07-01T19:00:15+09:00"}, {"2031-07-01 19:00", "Mars/Base", "2031-07-01T19:00:00Z"},
+	} {
+		if got, err := onClock(c.typed, c.zone); err != nil || got.Format(time.RFC3339) != c.want {
+			t.Errorf("%s in %s is %s, want %s (%v)", c.typed, c.zone, got.Format(time.RFC3339), c.want, err)
+		}
+	}
+	if got, err := onClock("soon", "UTC"); err == nil {
+		t.Errorf("soon is %s", got)
 	}
 }

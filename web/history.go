@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -125,19 +124,6 @@ func (p *pages) then(c *gin.Context, e eventView, typed string) (*thenView, *pro
 		return nil, why
 	}
 	return &v, nil
-}
-
-// onClock reads what a field for date and time gives, as the clock at the event shows it.
-func onClock(typed, tz string) (time.Time, error) {
-	where, err := time.LoadLocation(tz)
-	if err != nil {
-		where = time.UTC
-	}
-	layout := "2006-01-02T15:04"
-	if strings.Count(typed, ":") == 2 {
-		layout += ":05"
-	}
-	return time.ParseInLocation(layout, typed, where)
 }
 
 // State is a status in an organizer's words.
