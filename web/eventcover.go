@@ -42,15 +42,8 @@ func formFile(c *gin.Context, name string) ([]byte, error) {
 
 // ownCover is the picture for members: a browser asks for that of a draft without a token.
 func (p *pages) ownCover(c *gin.Context) {
-	req, err := http.NewRequestWithContext(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+url.PathEscape(c.Param("id"))+"/cover", nil)
-	if err != nil {
-		p.memberSorry(c, err)
-		return
-	}
-	for name, value := range by(c, "If-None-Match", c.GetHeader("If-None-Match")) {
-		req.Header.Set(name, value)
-	}
-	res, err := p.api.client.Do(req)
+	target := p.api.command + "/v1/events/" + url.PathEscape(c.Param("id")) + "/cover"
+	res, err := p.api.open(c.Request.Context(), target, by(c, "If-None-Match", c.GetHeader("If-None-Match")))
 	if err != nil {
 		p.memberSorry(c, err)
 		return
@@ -63,5 +56,5 @@ func (p *pages) ownCover(c *gin.Context) {
 	}
 	c.Header("Cache-Control", "private, no-cache")
 	c.Status(res.StatusCode)
-	_, _ = io.Copy(c.Writer, res.Body) // a browser that has left
+	p.passOn(c, res.Body)
 }

@@ -27,9 +27,13 @@ func (p *pages) guestsCSV(c *gin.Context) {
 	}
 	h.Set("Cache-Control", "no-store")
 	c.Status(http.StatusOK)
-	if _, err := io.Copy(c.Writer, res.Body); err != nil && c.Request.Context().Err() == nil {
-		// The head is sent: only breaking off tells the browser that it lacks rows.
-		p.log.ErrorContext(c.Request.Context(), "guest list broken off", "event", e.ID, "error", err)
+	p.passOn(c, res.Body)
+}
+
+// passOn copies the body of an answer whose head is sent: only breaking off tells the browser that it lacks the rest.
+func (p *pages) passOn(c *gin.Context, body io.Reader) {
+	if _, err := io.Copy(c.Writer, body); err != nil && c.Request.Context().Err() == nil {
+		p.log.ErrorContext(c.Request.Context(), "answer broken off", "path", c.Request.URL.Path, "error", err)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut an answer
 	}
 }

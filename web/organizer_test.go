@@ -328,6 +328,32 @@ func TestAPictureIsPassedOnAsItIs(t *testing.T) {
 	}
 }
 
+// Half a picture is not one to keep: browsers would ask whether it has changed, and show the half for ever.
+func TestAPictureThatBreaksOffIsNotWhole(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"whole"`)
+		_, _ = io.WriteString(w, strings.Repeat("PIXELS", 10_000))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(s.Close)
+	o := startBefore(t, s, s, s)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.url+eventRoot+"/cover", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", accessCookie+"=a")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return // broken off before its head had left
+	}
+	defer func() { _ = res.Body.Close() }()
+	if n, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Errorf("%d bytes look like a whole picture", n)
+	}
+}
+
 func hidden(body, name string) string {
 	m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(body)
 	if m == nil {
