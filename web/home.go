@@ -73,13 +73,18 @@ func (p *pages) found(c *gin.Context) {
 	c.Redirect(http.StatusSeeOther, withVersion("/o/"+made.ID, nil, version, ""))
 }
 
-// memberSorry is the page of a member's request that failed. A session that has ended leads to the sign-in, what is
-// about to be seen to itself.
+// memberSorry is the page of a member's request that failed. An access token that is not good any more is let go, and the
+// page asked for again with another one; a session that has ended leads to the sign-in, what is about to be seen to itself.
 func (p *pages) memberSorry(c *gin.Context, err error) {
 	why := asProblem(err)
 	switch {
 	case why.Status == http.StatusUnauthorized:
 		p.cookie(c, accessCookie, "", -1)
+		m := c.MustGet(memberKey).(*member) //nolint:forcetypeassert // signedIn sets it
+		if refresh, _ := c.Cookie(refreshCookie); refresh != "" && !m.fresh && c.Request.Method == http.MethodGet {
+			c.Redirect(http.StatusSeeOther, c.Request.URL.RequestURI())
+			return
+		}
 		p.askIn(c)
 		return
 	case why.Code == "not-yet-visible":

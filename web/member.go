@@ -29,7 +29,8 @@ type tokens struct {
 	ExpiresIn int    `json:"expires_in"` // seconds
 }
 
-// renewals has each refresh token used once, whatever number of tabs ask with it: using one twice ends its session.
+// renewals has each refresh token used once, whatever number of tabs ask with it: using one twice ends its session. It is this
+// process's own: where several serve one origin, whoever divides the requests has to keep a browser at one of them.
 type renewals struct {
 	flight singleflight.Group
 	mu     sync.Mutex
@@ -89,6 +90,7 @@ func (r *renewals) keep(refresh string, t tokens, now time.Time) {
 // member is who has signed in, for the requests of one page.
 type member struct {
 	headers map[string]string // with which the page asks the API
+	fresh   bool              // the access token was got for this request
 }
 
 const memberKey = "member"
@@ -123,7 +125,8 @@ func (p *pages) askIn(c *gin.Context) {
 func (p *pages) memberOf(c *gin.Context) (*member, error) {
 	headers := forwarded(c)
 	access, _ := c.Cookie(accessCookie)
-	if access == "" {
+	fresh := access == ""
+	if fresh {
 		refresh, _ := c.Cookie(refreshCookie)
 		if refresh == "" {
 			return nil, nil //nolint:nilnil // nobody is no error
@@ -140,7 +143,7 @@ func (p *pages) memberOf(c *gin.Context) (*member, error) {
 		access = t.Access
 	}
 	headers["Authorization"] = "Bearer " + access
-	return &member{headers: headers}, nil
+	return &member{headers: headers, fresh: fresh}, nil
 }
 
 // by gives the headers of the member whose page this is, and more of them: name, value, name, value.

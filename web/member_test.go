@@ -146,6 +146,37 @@ func TestManyTabsRefreshOnce(t *testing.T) {
 	}
 }
 
+// An access token that is refused before its time, as after a change of keys, ends no session: the page comes with the next.
+func TestAnAccessTokenThatIsRefusedIsRenewed(t *testing.T) {
+	t.Parallel()
+	for good, want := range map[string]string{"Bearer a2": "/o?x=1", "none": "/o/sign-in?to=" + url.QueryEscape("/o?x=1")} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/v1/auth/refresh":
+				_, _ = io.WriteString(w, `{"access_token":"a2","refresh_token":"r2","expires_in":900}`)
+			case r.Header.Get("Authorization") != good:
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = io.WriteString(w, `{"status":401,"code":"unauthorized"}`)
+			default:
+				_, _ = io.WriteString(w, `{"organizations":[]}`)
+			}
+		}))
+		t.Cleanup(s.Close)
+		o := startBefore(t, s, s, s)
+		at, jar, status := "/o?x=1", accessCookie+"=a1; "+refreshCookie+"=r1", http.StatusSeeOther
+		for tries := 0; status == http.StatusSeeOther && tries < 3 && !strings.HasPrefix(at, "/o/sign-in"); tries++ {
+			res, _ := o.do("GET", at, "", "Cookie", jar)
+			if status = res.StatusCode; status == http.StatusSeeOther {
+				at = res.Header.Get("Location")
+			}
+			jar = cookies(res, jar)
+		}
+		if at != want {
+			t.Errorf("with %s good, one ends at %s (%d)", good, at, status)
+		}
+	}
+}
+
 // A form on another site that sends itself finds a signed-in organizer's browser, and changes nothing.
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	t.Parallel()
