@@ -54,6 +54,12 @@ func TestHistoryTellsHowItWas(t *testing.T) {
 	}
 	has(t, page, "This is no date and time: &lt;b&gt;", `value="&lt;b&gt;"`)
 
+	draft := signedInDesk(t, "owner", map[string]string{historyAPI: `{"items":[]}`, historyAPI + "/verify": `{"version":1,"intact":true}`,
+		"GET /v1/events/" + eventID: event(t, map[string]any{"organization_id": ownOrg, "status": "draft"})})
+	_, page = draft.see(eventPath + "/history")
+	has(t, page, "Yes. All 1 entries")
+	lacks(t, page, "/certificate") // nobody may see it yet
+
 	broken := signedInDesk(t, "analyst", map[string]string{historyAPI: `{"items":[` + fmt.Sprintf(item, 1, contract.RSVPMaybeV1, "system:pending", rsvpID) + `]}`,
 		historyAPI + "/verify": `{"version":7,"intact":false,"broken_at":4,"reason":"hash <x>"}`})
 	_, page = broken.see(eventPath + "/history")
