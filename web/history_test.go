@@ -57,7 +57,7 @@ func TestHistoryTellsHowItWas(t *testing.T) {
 	draft := signedInDesk(t, "owner", map[string]string{historyAPI: `{"items":[]}`, historyAPI + "/verify": `{"version":1,"intact":true}`,
 		"GET /v1/events/" + eventID: event(t, map[string]any{"organization_id": ownOrg, "status": "draft"})})
 	_, page = draft.see(eventPath + "/history")
-	has(t, page, "Yes. All 1 entries")
+	has(t, page, "Yes. The one entry was counted")
 	lacks(t, page, "/certificate") // nobody may see it yet
 
 	broken := signedInDesk(t, "analyst", map[string]string{historyAPI: `{"items":[` + fmt.Sprintf(item, 1, contract.RSVPMaybeV1, "system:pending", rsvpID) + `]}`,
