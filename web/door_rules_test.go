@@ -174,6 +174,10 @@ func TestWhatTheServerAnswersForAnEntry(t *testing.T) {
 			s.is(fmt.Sprintf(`DoorWords.conflict({ kind: %q, people: 2, let: 0, checked_in: 2, party: 2 }).length > 20`, want), `true`)
 		}
 	}
+	// What this device took back itself, later and in the same batch, nobody has to be told.
+	s.run(`const mine = (undo) => Door.conflict({ rsvp: "a", people: 2, at: 5 }, { outcome: "undone", people: 0, checked_in: 0, party_size: 2 }, [undo]);`)
+	s.is(`mine({ rsvp: "a", undo: true, at: 6 })`, `null`)
+	s.is(`[{ rsvp: "b", undo: true, at: 6 }, { rsvp: "a", undo: true, at: 4 }, { rsvp: "a", people: 2, at: 6 }].map((e) => mine(e).kind)`, `["undone","undone","undone"]`)
 	// A list that was read before the door was told something does not take it back.
 	s.run(`const known = [{ id: "a", in: 2, version: 9 }, { id: "b", in: 0, version: 3 }, { id: "gone", in: 0, version: 1 }];
 		const loaded = [{ id: "a", in: 0, version: 5, conflicts: [1] }, { id: "b", in: 1, version: 4 }, { id: "new", in: 0, version: 8 }, { id: "new", in: 0, version: 8 }];`)

@@ -138,7 +138,7 @@ function DoorLink(event, changed) {
     is("online");
     const conflicts = [];
     for (const e of entries) {
-      const c = items.has(e.id) && Door.conflict(e, items.get(e.id));
+      const c = items.has(e.id) && Door.conflict(e, items.get(e.id), entries);
       if (c) conflicts.push(noted(e, c));
     }
     const known = entries.filter((e) => items.has(e.id));

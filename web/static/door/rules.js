@@ -108,11 +108,13 @@ const Door = (() => {
     return { drop, again: drop.length > 0 || problem.status === 422 };
   }
 
-  // conflict is what the staff must hear of an entry that the server has answered; null: it went as the device said.
-  function conflict(entry, item) {
+  // conflict is what the staff must hear of an entry that the server has answered; null: it went as the device said. batch are
+  // the entries that were sent with it: what the device itself took back later is no news.
+  function conflict(entry, item, batch = []) {
     const note = (kind) => ({ kind, people: entry.people, let: item.people, checked_in: item.checked_in, party: item.party_size });
     if (entry.undo) return item.outcome === "undone" ? null : note(item.outcome === "unknown" ? "unknown" : "not_undone");
     if (item.conflict) return note(item.conflict);
+    if (item.outcome === "undone" && batch.some((e) => e.undo && e.rsvp === entry.rsvp && e.at > entry.at)) return null;
     if (item.outcome === "already") return note("double");
     if (item.outcome !== "admitted") return note(item.outcome);
     return item.people < entry.people ? note("double") : null;
