@@ -158,6 +158,15 @@ func TestTheQueueIsSentInOrder(t *testing.T) {
 	s.is(`refused({ status: 422 })`, `[[],true]`)
 }
 
+func TestWhySomebodyIsNotAdded(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	s.run(`const why = (...errors) => DoorWords.notAdded({ title: "Not valid", detail: "The request is not valid", errors });`)
+	s.is(`why({ pointer: "/answers/q-1", detail: "is missing" }).includes("question")`, `true`)
+	s.is(`why({ pointer: "/party_size", detail: "is from 1 to 4" }, { pointer: "/x", detail: "is odd" })`, `"People is from 1 to 4; is odd"`)
+	s.is(`[why(), DoorWords.notAdded({ title: "The event is full" })]`, `["The request is not valid","The event is full"]`)
+}
+
 func TestWhatTheServerAnswersForAnEntry(t *testing.T) {
 	t.Parallel()
 	s := newScript(t)

@@ -222,6 +222,10 @@ func TestTheDoorPassesOnWhatItIsTold(t *testing.T) {
 	if got := d.last(e + "/rsvps").body; got != `{"name":"Walt","party_size":2,"response":"going"}` {
 		t.Errorf("a walk-in is sent as %s", got)
 	}
+	d.door("POST", eventID+"/rsvps", `{"name":"Walt","party_size":1,"answers":{"diet":{"text":"all"},"bring":{"choices":["jam"]}}}`, "Idempotency-Key", "x")
+	if got := d.last(e + "/rsvps").body; got != `{"answers":{"bring":{"choices":["jam"]},"diet":{"text":"all"}},"name":"Walt","party_size":1,"response":"going"}` {
+		t.Errorf("a walk-in with answers is sent as %s", got)
+	}
 	if res.StatusCode != 200 || strings.Contains(body, "TOKEN") || !strings.Contains(body, `"status":"confirmed"`) {
 		t.Errorf("a walk-in: %d %s", res.StatusCode, body)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/turnout-events/turnout/internal/contract"
 	"github.com/turnout-events/turnout/internal/fault"
 	"github.com/turnout-events/turnout/internal/httpserver"
 	"github.com/turnout-events/turnout/internal/id"
@@ -119,9 +120,10 @@ func (p *pages) doorWalkIn(c *gin.Context) {
 		return
 	}
 	var in struct {
-		Name      string `json:"name"`
-		Email     string `json:"email"`
-		PartySize int    `json:"party_size"`
+		Name      string                     `json:"name"`
+		Email     string                     `json:"email"`
+		PartySize int                        `json:"party_size"`
+		Answers   map[string]contract.Answer `json:"answers"`
 	}
 	if err := json.Unmarshal(sent, &in); err != nil {
 		httpserver.Problem(c, fault.ErrInvalid.Detailf("Send a name, perhaps an address, and how many people."))
@@ -130,6 +132,9 @@ func (p *pages) doorWalkIn(c *gin.Context) {
 	body := map[string]any{"name": strings.TrimSpace(in.Name), "response": "going", "party_size": in.PartySize}
 	if email := strings.TrimSpace(in.Email); email != "" {
 		body["email"] = email
+	}
+	if len(in.Answers) > 0 {
+		body["answers"] = in.Answers
 	}
 	var made struct {
 		ID        string `json:"id"`

@@ -25,6 +25,11 @@ func askedOf(questions []contract.Question, form url.Values) []asked {
 	return all
 }
 
+// mustAnswer are the questions without whose answers nobody is taken as going; at the door no others are asked.
+func mustAnswer(questions []contract.Question) []asked {
+	return askedOf(slices.DeleteFunc(slices.Clone(questions), func(q contract.Question) bool { return !q.Required }), nil)
+}
+
 // Text is what was typed.
 func (a asked) Text() string {
 	if len(a.given) == 0 {

@@ -28,7 +28,7 @@ type views map[string]*template.Template
 
 func newViews() (views, error) {
 	funcs := template.FuncMap{"when": when, "span": span, "zone": zone, "place": place, "country": flag, "people": people, "price": price, "answerWord": answerWord, "marked": marked,
-		"asked": askedOf, "trouble": troubleOf,
+		"asked": askedOf, "mustAnswer": mustAnswer, "trouble": troubleOf,
 		"percent": percent, "shortDay": shortDay, "row": rowOf}
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html")
 	if err != nil {

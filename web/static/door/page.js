@@ -235,9 +235,21 @@
     }
   }
 
+  // answers are those to the event's questions, as the API takes them.
+  function answers(form) {
+    const given = {};
+    for (const [name, text] of new FormData(form)) {
+      const question = name.startsWith("q_") && text.trim() !== "" && name.slice(2);
+      if (!question) continue;
+      if (form.querySelector(`[name="${name}"]`).type !== "checkbox") given[question] = { text };
+      else (given[question] ||= { choices: [] }).choices.push(text);
+    }
+    return given;
+  }
+
   async function walkIn(form) {
     const field = form.elements;
-    const who = { name: field.name.value.trim(), email: field.email.value.trim(), party_size: Number(field.party_size.value) };
+    const who = { name: field.name.value.trim(), email: field.email.value.trim(), party_size: Number(field.party_size.value), answers: answers(form) };
     form.dataset.key ||= DoorLink.id();
     let answer;
     try {
@@ -248,7 +260,7 @@
     const { data, problem } = answer;
     form.dataset.key = "";
     if (problem && problem.code === "already-answered") return view.outcome(["warn", "Answered already", "This address is on the list: look for it."], { name: who.name });
-    if (problem) return view.outcome(["bad", "Not added", [problem.detail || problem.title, ...(problem.errors || []).map((f) => f.detail)].join(" ")], { name: who.name });
+    if (problem) return view.outcome(["bad", "Not added", DoorWords.notAdded(problem)], { name: who.name });
     await learn([{ id: data.id, name: who.name, email: who.email, status: data.status, party: data.party_size, in: 0, version: data.version }]);
     form.reset();
     if (data.status === "confirmed") return letIn({ rsvp: data.id, people: 0 });

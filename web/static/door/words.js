@@ -20,6 +20,13 @@ const DoorWords = (() => {
     }
   }
 
+  // notAdded is why somebody without an answer was refused.
+  function notAdded({ title, detail, errors = [] }) {
+    if (errors.some((f) => f.pointer.startsWith("/answers/"))) return "A question of the event wants an answer. If it is not asked here, load this page again.";
+    const fields = { "/name": "Name", "/email": "E-mail", "/party_size": "People" };
+    return errors.length ? errors.map((f) => `${fields[f.pointer] || ""} ${f.detail}`.trim()).join("; ") : detail || title;
+  }
+
   const states = {
     confirmed: "Going", waitlisted: "On the waitlist", offered: "Has an offer", pending: "Pending", maybe: "Maybe",
     declined: "Not going", cancelled: "Cancelled",
@@ -50,5 +57,5 @@ const DoorWords = (() => {
     return hours === 1 ? "1 hour ago" : hours < 48 ? `${hours} hours ago` : `${Math.floor(hours / 24)} days ago`;
   }
 
-  return { people, outcome, state: (s) => states[s] || s, conflict, ago };
+  return { people, outcome, notAdded, state: (s) => states[s] || s, conflict, ago };
 })();
