@@ -39,7 +39,14 @@ func TestARefusedFormSpeaksOfItsLabelsAndKeepsItsTicks(t *testing.T) {
 			t.Errorf("%s: want %t\n%s", part, want, body)
 		}
 	}
+	if hidden(body, "form") != stamp || !strings.Contains(body, "That was very quick: please send the form once more.") {
+		t.Errorf("who sends the form once more is too quick again, or is not told to\n%s", body)
+	}
 
+	// At the door only what is required is asked.
+	if must := mustAnswer(decoded[eventView](t, event(t, asksDiet)).Questions); len(must) != 1 || must[0].Name != "q_diet" {
+		t.Errorf("the door asks %+v", must)
+	}
 	p := asProblem(fmt.Errorf("write: %w", decoded[problem](t, refused)))
 	got := troubleOf(p, decoded[eventView](t, event(t, asksDiet)).Questions)
 	if len(got.Fields) != 1 || got.Fields[0] != (troubleField{"What do you eat?", "is missing"}) {

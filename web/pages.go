@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -167,7 +168,11 @@ func (p *pages) answer(c *gin.Context) {
 	}
 	key, err := p.forms.check(page.Event.ID, page.Form.Get("form"), time.Now())
 	if err != nil {
-		p.again(c, page, &problem{Status: http.StatusBadRequest, Detail: err.Error()})
+		if errors.Is(err, errFormQuick) { // with a new token, who sends it again at once would be too quick again
+			page.FormToken = page.Form.Get("form")
+		}
+		why := err.Error()
+		p.again(c, page, &problem{Status: http.StatusBadRequest, Detail: strings.ToUpper(why[:1]) + why[1:] + "."})
 		return
 	}
 	size, err := strconv.Atoi(page.Form.Get("party_size"))
