@@ -59,6 +59,10 @@ func TestHistoryTellsHowItWas(t *testing.T) {
 	_, page = draft.see(eventPath + "/history")
 	has(t, page, "Yes. The one entry was counted")
 	lacks(t, page, "/certificate") // nobody may see it yet
+	moved := signedInDesk(t, "owner", map[string]string{historyAPI: `{"items":[{"version":3,"type":"` + contract.EventRescheduledV1 + `","data":{"event":{"starts_at":"2026-06-01T17:00:00Z",
+		"ends_at":"2026-06-01T19:00:00Z","time_zone":"Europe/Berlin","venue":{"name":"Court <2>"}}}}]}`, historyAPI + "/verify": `{"version":3,"intact":true}`})
+	_, page = moved.see(eventPath + "/history")
+	has(t, page, "Since then it is Monday 1 June 2026, 19:00 – 21:00, Court &lt;2&gt;")
 
 	broken := signedInDesk(t, "analyst", map[string]string{historyAPI: `{"items":[` + fmt.Sprintf(item, 1, contract.RSVPMaybeV1, "system:pending", rsvpID) + `]}`,
 		historyAPI + "/verify": `{"version":7,"intact":false,"broken_at":4,"reason":"hash <x>"}`})

@@ -40,6 +40,9 @@ type momentView struct {
 	EndsAt   time.Time `json:"ends_at"`
 	TimeZone string    `json:"time_zone"`
 	Capacity *int      `json:"capacity"`
+	Online   bool      `json:"online"`
+
+	Venue *contract.Venue `json:"venue"`
 }
 
 type logView struct {
@@ -69,6 +72,9 @@ func (l loggedView) What() string {
 	case contract.EventEditedV1:
 		return "The event was edited"
 	case contract.EventRescheduledV1:
+		if e := l.Data.Event; e != nil {
+			return "Time or place was changed. Since then it is " + span(e.StartsAt, e.EndsAt, e.TimeZone) + ", " + place(eventView{Venue: e.Venue, Online: e.Online})
+		}
 		return "Time or place was changed"
 	case contract.EventPublishedV1:
 		return "The event was published"
