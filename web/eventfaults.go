@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,9 @@ var eventLabels = map[string]string{
 // plainly says what the API calls by its own names in the words of the form.
 var plainly = strings.NewReplacer("rsvp_closes_at", "the close of answers", "rsvp_opens_at", "the opening of answers", "starts_at", "the start", "ends_at", "the end",
 	"2027-03-01T19:00:00+01:00 (RFC 3339)", "2027-03-01 19:00", "is a string, wants a", "is a")
+
+// wanted finds details that say how a field should be: "End is after the start" would read as if it were.
+var wanted = regexp.MustCompile(`^is ((after|before|from|at least|an?|one of) )`)
 
 // fieldOf is the input that a JSON pointer is about, and what the form calls it. The questions are those that were sent.
 func fieldOf(pointer string, sent []questionRow) (name, label string) {
@@ -71,6 +75,7 @@ func eventTrouble(p *problem, f url.Values) (*trouble, map[string]string) {
 	for _, e := range p.Errors {
 		name, label := fieldOf(e.Pointer, sent)
 		detail := plainly.Replace(e.Detail)
+		detail = wanted.ReplaceAllString(detail, "must be $1")
 		if _, told := wrong[name]; !told {
 			wrong[name] = detail
 		}

@@ -53,8 +53,8 @@ func TestARefusedEventFormKeepsWhatWasTyped(t *testing.T) {
 	if res.StatusCode != 400 {
 		t.Fatalf("%d\n%s", res.StatusCode, body)
 	}
-	for _, part := range []string{"<b>End</b> is after the start", "<b>Question 2, options</b> has 1 to 50", "<b>Country</b>", `value="A &#34;walk&#34; &lt;script&gt;"`, `value="soon"`, `value="Mars/Base"`,
-		`value="none" checked`, `value="unlisted" checked`, `name="approval" value="1" checked`, `value="checkbox" selected`, `name="q1_required" value="1" checked`, `<span class="wrong">is a code</span>`} {
+	for _, part := range []string{"<b>End</b> must be after the start", "<b>Question 2, options</b> has 1 to 50", "<b>Country</b>", `value="A &#34;walk&#34; &lt;script&gt;"`, `value="soon"`, `value="Mars/Base"`,
+		`value="none" checked`, `value="unlisted" checked`, `name="approval" value="1" checked`, `value="checkbox" selected`, `name="q1_required" value="1" checked`, `<span class="wrong">must be a code</span>`} {
 		if !strings.Contains(body, part) {
 			t.Errorf("no %s in\n%s", part, body)
 		}

@@ -269,7 +269,7 @@ func TestARefusedButtonKeepsWhatWasTyped(t *testing.T) {
 		status   int
 		has      []string
 	}{
-		{"action=capacity&capacity=77", "", 400, []string{"Seats</b> is from 1 to 5", `value="77"`, `<details class="panel" open><summary>Number of seats`}},
+		{"action=capacity&capacity=77", "", 400, []string{"Seats</b> must be from 1 to 5", `value="77"`, `<details class="panel" open><summary>Number of seats`}},
 		{"action=publish", "", 412, []string{"Somebody has changed this event", `name="revision" value="9"`}},
 		{"action=repeat&count=33&ends=count&freq=daily", "", 503, []string{`value="33"`, `value="daily" selected`, "&lt;i&gt;No"}},
 		{"reason=It+rains", "/cancel", 409, []string{"It rains</textarea>", "&lt;i&gt;No"}},

@@ -33,7 +33,7 @@ func TestAnOrganizerUsesThePages(t *testing.T) {
 	}
 	day := time.Now().In(tokyo).AddDate(0, 0, 20).Format(time.DateOnly)
 	r.open(org+"/new").press("Save as a draft", "title", "Night of Lanterns", "starts_at", day+"T19:00", "ends_at", day+"T18:00", "time_zone", "Asia/Tokyo", "capacity", "1",
-		"q0_label", "What do you eat?", "q0_kind", "choice", "q0_options", "all\r\nvegan").shows(400, "End is after the start")
+		"q0_label", "What do you eat?", "q0_kind", "choice", "q0_options", "all\r\nvegan").shows(400, "End must be after the start")
 	r.press("Save as a draft", "ends_at", day+"T22:00").shows(200, "The draft is stored", "19:00 – 22:00 JST (Asia/Tokyo)", "1 of 1 left")
 	found := eventAddress.FindStringSubmatch(r.at.Path)
 	if found == nil {
