@@ -17,6 +17,7 @@ type overviewPage struct {
 	Org     organizationView
 	Tabs    eventTabs
 	Key     string
+	Public  string // the origin's address
 	Done    string // what was just done, as a sentence
 	Form    url.Values
 	Action  string // that was refused
@@ -86,6 +87,7 @@ func (p *pages) overview(c *gin.Context) {
 }
 
 func (p *pages) showOverview(c *gin.Context, page overviewPage, status int) {
+	page.Public = p.public
 	page.Key, page.Title, page.Tabs = keyOf(c), page.Event.Title, eventTabs{ID: page.Event.ID, Now: "overview", Role: page.Org.Role}
 	if page.Org.Figures() && page.Event.Announced() {
 		page.Figures = p.figuresOf(c, page.Event)

@@ -75,6 +75,9 @@ func (p *pages) changeMembers(c *gin.Context) {
 			return
 		}
 		page.Problem, page.Form, page.Refused = asProblem(err), form, form.Get("action")
+		if page.Problem.Code == "account-not-found" && page.Refused == "add" {
+			page.Problem.Detail += ". Ask them to sign up first."
+		}
 		p.show(c, page.Problem.Status, "o_members", page)
 	}
 }

@@ -82,7 +82,7 @@ func TestWhatAnOrganizationRefusesIsKept(t *testing.T) {
 		form url.Values
 		want []string
 	}{
-		{url.Values{"action": {"add"}, "email": {"eve@example.org"}, "role": {"door"}}, []string{"Nobody has signed up with this address", `value="eve@example.org"`, `<option value="door" selected>`}},
+		{url.Values{"action": {"add"}, "email": {"eve@example.org"}, "role": {"door"}}, []string{"Nobody has signed up with this address. Ask them to sign up first.", `value="eve@example.org"`, `<option value="door" selected>`}},
 		{url.Values{"action": {"remove"}, "email": {"me@example.org"}, "sure": {"yes"}}, []string{"An organization needs an owner", `name="email" value="me@example.org"`}},
 		{url.Values{"action": {"change"}, "name": {"Typed"}, "primary": {"red"}}, []string{"<b>Main colour</b> wants #rrggbb", `value="Typed"`, `value="red"`, `name="tracking" value="1">`}},
 	} {

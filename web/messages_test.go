@@ -33,7 +33,7 @@ func TestMessagesShowWhatWasTold(t *testing.T) {
 		t.Fatalf("%d\n%s", status, page)
 	}
 	has(t, page, "Doors &lt;b&gt;", "Who is going · 3 guests, 1 did not want news", "<b>2</b> Sent", "<b>1</b> Waits", "Spring &lt;i&gt;", "Ada &lt;script&gt;", "Reminder, on a device",
-		"Will be tried again", "before start; not tried; 3 attempts", "Taken: the mails go out now", `href="`+eventPath+`/messages?cursor=o%2F2&amp;kind=reminder&amp;state=failed#log"`,
+		"Will be tried again", "before start; not tried; 3 attempts", "The mails go out now", `href="`+eventPath+`/messages?cursor=o%2F2&amp;kind=reminder&amp;state=failed#log"`,
 		`href="`+eventPath+`/messages?kind=reminder&amp;state=failed#log"`, "over Sat 2 May 2026, 12:00")
 	if n := strings.Count(page, `value="take-back"`); n != 1 {
 		t.Errorf("%d announcements can be taken back, want the one that waits", n)
@@ -89,7 +89,7 @@ func TestAnAnnouncementIsSeenBeforeItGoes(t *testing.T) {
 		}
 		res, page := d.send(eventPath+"/messages?done=sent", url.Values{"action": {action}, "to": {"maybe"}, "subject": {c.subject}, "body": {"All of it"}})
 		has(t, page, c.want, ">All of it</textarea>", `<option value="maybe" selected>`)
-		lacks(t, page, "Taken: the mails")
+		lacks(t, page, "The mails go out")
 		if res.StatusCode < 400 {
 			t.Errorf("%d", res.StatusCode)
 		}

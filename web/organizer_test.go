@@ -172,7 +172,7 @@ func TestEachRoleSeesWhatItMayDo(t *testing.T) {
 		for part, want := range map[string]bool{
 			eventRoot + `/edit"`: sees.edits, `value="duplicate"`: sees.edits, eventRoot + `/cancel"`: sees.edits, `value="publish"`: false, "14 %": sees.figures,
 			eventRoot + `/guests"`: sees.door, `href="/door/` + eventID + `"`: sees.door, eventRoot + `/messages"`: role != "door", eventRoot + `/history"`: true,
-			`data-seats="/v1/events/` + eventID + `/availability/stream"`: true, "<script>alert": false,
+			`data-seats="/v1/events/` + eventID + `/availability/stream"`: true, ">http://127.0.0.1/e/walk</a>": true, "<script>alert": false,
 		} {
 			if strings.Contains(overview, part) != want {
 				t.Errorf("%s's overview has %q: want %t\n%s", role, part, want, overview)

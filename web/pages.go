@@ -24,6 +24,7 @@ type pages struct {
 	links *token.Manager
 	// secure keeps cookies off plain HTTP, where the public origin is HTTPS.
 	secure   bool
+	public   string // the origin's address
 	origin   *http.CrossOriginProtection
 	renewals *renewals
 	doc      *apidoc

@@ -89,7 +89,7 @@ var done = map[string]string{
 	"approve": "Approved: the guest is told by mail.", "reject": "Rejected: the guest is told by mail.", "cancelled": "Cancelled: the guest is told by mail.",
 	"party": "The number of people is changed.",
 	"add":   "The role is given.", "remove": "Removed.", "change": "Saved.",
-	"sent": "Taken: the mails go out now. What becomes of them is shown below.", "taken-back": "Taken back: what had not gone does not go.",
+	"sent": "The mails go out now. What becomes of them is shown below.", "taken-back": "Taken back: what had not gone does not go.",
 	"pause": "Paused: what has not gone waits.", "resume": "Going on.", "stopped": "Cancelled: what had not gone does not go.",
 }
 

@@ -119,7 +119,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	}
 	p := &pages{
 		api:   &api{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, command: cfg.CommandURL, query: cfg.QueryURL, notifier: cfg.NotifierURL},
-		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), doc: doc, door: door, log: deps.Log,
+		views: views, forms: forms, links: links, secure: strings.HasPrefix(cfg.PublicURL, "https:"), public: strings.TrimSuffix(cfg.PublicURL, "/"), doc: doc, door: door, log: deps.Log,
 		origin: http.NewCrossOriginProtection(), renewals: newRenewals(),
 	}
 	public, err := url.Parse(cfg.PublicURL)

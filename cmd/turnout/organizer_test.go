@@ -23,7 +23,7 @@ func TestAnOrganizerUsesThePages(t *testing.T) {
 	w.env["TURNOUT_NOTIFIER_QUIET"] = "200ms"
 	w.serveHere()
 	r := w.surfer().signsUp("Olga").shows(200, "None yet")
-	r.press("Found it", "name", "Lantern Society", "slug", "lanterns").shows(200, "Lantern Society", "Nothing is coming up", "Members")
+	r.press("Make it", "name", "Lantern Society", "slug", "lanterns").shows(200, "Lantern Society", "Nothing is coming up", "Members")
 	org := r.at.Path
 
 	// On the event's own clock, whatever that of this machine is.

@@ -120,7 +120,7 @@ func TestOrganizersKeepTheirGuests(t *testing.T) {
 	}
 
 	r.comes(base+"/messages", "Write to the guests").press("Look at it …", "to", "going", "subject", "Bring a lamp", "body", "It is dark.\r\nVery.")
-	r.shows(200, "It goes to 1 guest.", "It is dark. Very.").press("Send it").shows(200, "Taken: the mails go out now")
+	r.shows(200, "It goes to 1 guest.", "It is dark. Very.").press("Send it").shows(200, "The mails go out now")
 	w.mail.arrived(t, "bob@example.net", "Bring a lamp")
 
 	r.open(base+"/history").shows(200, "moved up from the waitlist", "was rejected", "No room", "Yes. All ")

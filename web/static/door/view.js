@@ -16,7 +16,7 @@ function DoorView(act) {
   function reach({ state, why, waiting, list, signIn, skew, keeps }) {
     const box = el("reach");
     const sent = waiting ? ` ${waiting === 1 ? "1 entry is" : `${waiting} entries are`} to be sent.` : "";
-    const by = list ? `Scans go on, by the list of ${DoorWords.ago(Date.now() - list.at)}.` : "There is no guest list on this device: only tickets can be checked.";
+    const by = list ? `Scans go on, by the list loaded ${DoorWords.ago(Date.now() - list.at)}.` : "There is no guest list on this device: only tickets can be checked.";
     const says = {
       online: waiting ? [`Online.${sent}`] : ["Online."],
       away: [`No network. ${by}${sent}`],
@@ -56,7 +56,7 @@ function DoorView(act) {
     if (rows.size > 4 * most) for (const id of rows.keys()) if (!shown.some((g) => g.id === id)) rows.delete(id);
     const more = found.length > most ? `, the first ${most} are here: type more` : "";
     put("found", total === 0 ? "No answers yet." : query === "" ? `${total === 1 ? "1 answer" : `${total} answers`}${more}.`
-      : found.length === 0 ? "Nobody is called so." : `${found.length} of ${total}${more}.`);
+      : found.length === 0 ? "Nobody with this name or address." : `${found.length} of ${total}${more}.`);
   }
 
   function guest(g, inNow, away, busy) {
