@@ -22,7 +22,7 @@ func TestAnOrganizerUsesThePages(t *testing.T) {
 	w := newWorld(t)
 	w.env["TURNOUT_NOTIFIER_QUIET"] = "200ms"
 	w.serveHere()
-	r := w.surfer().signsUp("Olga").shows(200, "None yet")
+	r := w.surfer().signsUp("Olga").shows(200, "You are in none yet")
 	r.press("Make it", "name", "Lantern Society", "slug", "lanterns").shows(200, "Lantern Society", "Nothing is coming up", "Members")
 	org := r.at.Path
 
