@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -104,7 +105,7 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	server := httpserver.New(httpserver.Config{
 		Role: "web", Addr: cfg.Addr, AddrSetting: "TURNOUT_HTTP_ADDR",
 		OpsAddr: cfg.OpsAddr, OpsSetting: "TURNOUT_WEB_OPS_ADDR",
-		Registry: deps.Registry, MaxBody: maxBody,
+		Registry: deps.Registry, MaxBody: maxBody, BodyWithin: time.Minute, // a picture over a bad line
 	}, deps.Log)
 	if err := server.Engine().SetTrustedProxies(cfg.TrustedProxies); err != nil {
 		return nil, fmt.Errorf("TURNOUT_WEB_TRUSTED_PROXIES: %w", err)
@@ -112,6 +113,8 @@ func New(ctx context.Context, cfg Config, deps Deps) (*Web, error) {
 	draining, drain := context.WithCancel(ctx)
 	server.OnShutdown(drain)
 	transport := &http.Transport{
+		// One whose machine is gone answers nothing at all, and the system would wait for minutes.
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second,
 		// A role that is down must not hold a guest up; one that is up answers
 		// within its own bounds, and streams have no end.

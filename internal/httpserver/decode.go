@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
@@ -23,15 +22,9 @@ var (
 	errContentType = fault.New(fault.Unsupported, "unsupported-content-type", "The body must be JSON")
 )
 
-// bodyWithin is how long a client may take to send a body: 1 MiB over a bad line.
-const bodyWithin = 30 * time.Second
-
-// ReadBody reads the whole body within its limit (beyond it the fault is body-too-large) and within 30 s.
+// ReadBody reads the whole body within its limit (beyond it the fault is body-too-large) and its time (Config.BodyWithin).
 func ReadBody(c *gin.Context) ([]byte, error) {
-	conn := http.NewResponseController(c.Writer)
-	_ = conn.SetReadDeadline(time.Now().Add(bodyWithin)) // not supported by a recorder in tests
 	body, err := readAll(c.Request)
-	_ = conn.SetReadDeadline(time.Time{})
 	if err == nil {
 		return body, nil
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	Registry *prometheus.Registry
 	// MaxBody bounds a request's body in bytes; 0 means 1 MiB. A route may set its own with LimitBody.
 	MaxBody int64
+	// BodyWithin bounds how long a client may take to send its body; 0 means 30 s: 1 MiB over a bad line.
+	BodyWithin time.Duration
 	// Drain bounds how long open requests may take once the server stops; 0 means 8 s, under process.DrainBound.
 	Drain time.Duration
 }
@@ -61,6 +63,9 @@ func New(cfg Config, log *slog.Logger) *Server {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 1 << 20
 	}
+	if cfg.BodyWithin == 0 {
+		cfg.BodyWithin = 30 * time.Second
+	}
 	if cfg.Drain == 0 {
 		cfg.Drain = 8 * time.Second
 	}
@@ -79,7 +84,7 @@ func (s *Server) engine(kind string) *gin.Engine {
 	e.RedirectTrailingSlash = false // a redirected POST loses its body; 404 is honest
 	e.ContextWithFallback = false   // gin 4117: handlers pass c.Request.Context()
 	_ = e.SetTrustedProxies(nil)    // or X-Forwarded-For makes ClientIP whatever the client says; nil cannot fail
-	e.Use(identify(), s.observe(kind), s.recovery(), headers(), refuseNUL(), LimitBody(s.cfg.MaxBody))
+	e.Use(identify(), s.observe(kind), s.recovery(), headers(), bodyInTime(s.cfg.BodyWithin), refuseNUL(), LimitBody(s.cfg.MaxBody))
 	e.NoRoute(NoRoute)
 	e.NoMethod(func(c *gin.Context) { Problem(c, errNoMethod) })
 	return e
@@ -183,7 +188,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 		MaxHeaderBytes:    64 << 10,
 		// No WriteTimeout: it would cut streams, which set a deadline per write with http.ResponseController. No
 		// ReadTimeout either: net/http's background read meets it while a stream runs, and cancels the request's
-		// context. ReadBody has a deadline of its own.
+		// context. Bodies have a deadline of their own (bodyInTime).
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		// A request outlives the server's own context: it is drained, not cut.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },

@@ -131,6 +131,39 @@ func LimitBody(bytes int64) gin.HandlerFunc {
 	}
 }
 
+// bodyInTime bounds how long a client may take to send a body, whoever reads it: a handler, a form's parser, a proxy, or
+// net/http, which takes in what nobody has read before it answers. The bound goes with the end of the body, for the
+// background read of what runs long would meet it.
+func bodyInTime(within time.Duration) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if body := c.Request.Body; body != nil && body != http.NoBody {
+			var w http.ResponseWriter = c.Writer
+			if inner, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+				w = inner.Unwrap() // gin's is another request's later, and a proxy may read on until then
+			}
+			conn := http.NewResponseController(w)
+			if conn.SetReadDeadline(time.Now().Add(within)) == nil { // not supported by a recorder in tests
+				c.Request.Body = &timedBody{ReadCloser: body, conn: conn}
+			}
+		}
+		c.Next()
+	}
+}
+
+type timedBody struct {
+	io.ReadCloser
+
+	conn *http.ResponseController
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
 type limitedBody struct {
 	io.ReadCloser               // the limited one
 	whole         io.ReadCloser // as net/http gave it

@@ -3,9 +3,12 @@ package httpserver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -172,4 +175,48 @@ func TestTakenPortIsOneLineWithTheSetting(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// A client that sends its body slowly is let go, whoever reads the body, and also where nobody does.
+func TestASlowBodyEnds(t *testing.T) {
+	t.Parallel()
+	s := httpserver.New(httpserver.Config{Role: "test", Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", BodyWithin: 200 * time.Millisecond}, slog.New(slog.DiscardHandler))
+	s.Engine().POST("/form", func(c *gin.Context) { c.String(200, c.PostForm("a")) })
+	s.Engine().POST("/json", func(c *gin.Context) {
+		if _, err := httpserver.ReadBody(c); err != nil {
+			httpserver.Problem(c, err)
+		}
+	})
+	s.Engine().POST("/unread", func(c *gin.Context) { c.String(200, "") })
+	s.Engine().POST("/long", func(c *gin.Context) {
+		_, err := httpserver.ReadBody(c)
+		select {
+		case <-c.Request.Context().Done():
+			err = errors.New("the bound of the body has cut what runs long")
+		case <-time.After(500 * time.Millisecond):
+		}
+		if err != nil {
+			httpserver.Problem(c, err)
+		}
+	})
+	stop := start(t, s)
+	defer func() { _ = stop() }()
+	for _, path := range []string{"/form", "/json", "/unread", "/nowhere"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\na=b", path)
+		if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s holds on to a client that sends nothing", path)
+		}
+		_ = conn.Close()
+	}
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+"/long", strings.NewReader("{}"))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("a whole body, and a long answer: %v %v", res, err)
+	}
+	_ = res.Body.Close()
 }
