@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -194,6 +195,9 @@ func inside(to string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.Host != "" || u.Scheme != "" || strings.ContainsAny(to, "\\\r\n\t") {
 		return "/o"
+	}
+	if u.Path != path.Clean(u.Path) {
+		return "/o" // /o/../elsewhere
 	}
 	if u.Path == "/o" || strings.HasPrefix(u.Path, "/o/") || strings.HasPrefix(u.Path, "/door/") {
 		return u.RequestURI()

@@ -202,6 +202,7 @@ func TestOnlyMembersPagesAreLedBackTo(t *testing.T) {
 	for to, want := range map[string]string{
 		"/o": "/o", "/o/x?y=1": "/o/x?y=1", "/door/" + eventID: "/door/" + eventID, "": "/o", "/": "/o", "/ops": "/o", "/other": "/o",
 		"//elsewhere.example/o/x": "/o", "https://elsewhere.example/o/": "/o", `/\elsewhere.example/o/`: "/o", "/o/\r\nSet-Cookie: x=y": "/o",
+		"/o/../inbox": "/o", "/o/..//elsewhere.example": "/o", "/o/%2e%2e/me?token=x": "/o", "/door/../r/x": "/o",
 		`/o/..\..\x`: "/o", "javascript:alert(1)//o/": "/o", "o/x": "/o",
 	} {
 		if got := inside(to); got != want {
