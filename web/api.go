@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/turnout-events/turnout/internal/contract"
 )
@@ -169,8 +171,8 @@ func (a *api) do(ctx context.Context, method, target string, body, into any, hea
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	for k, v := range headers {
-		req.Header.Set(k, v)
+	if err := setHeaders(req, headers); err != nil {
+		return nil, err
 	}
 	res, err := a.client.Do(req)
 	if err != nil {
@@ -185,6 +187,17 @@ func (a *api) do(ctx context.Context, method, target string, body, into any, hea
 		return res.Header, nil
 	}
 	return res.Header, json.NewDecoder(res.Body).Decode(into)
+}
+
+// setHeaders refuses what no header can carry. It is of the page's address or form: no part of the system is away.
+func setHeaders(req *http.Request, headers map[string]string) error {
+	for k, v := range headers {
+		if strings.ContainsFunc(v, unicode.IsControl) {
+			return &problem{Status: http.StatusBadRequest, Code: "invalid-input", Title: "This form or address was not made here", Detail: "Please open the page again."}
+		}
+		req.Header.Set(k, v)
+	}
+	return nil
 }
 
 func problemOf(res *http.Response, target string) error {

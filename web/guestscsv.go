@@ -45,8 +45,8 @@ func (a *api) open(ctx context.Context, target string, headers map[string]string
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range headers {
-		req.Header.Set(k, v)
+	if err := setHeaders(req, headers); err != nil {
+		return nil, err
 	}
 	res, err := (&http.Client{Transport: a.client.Transport}).Do(req)
 	if err != nil {
