@@ -11,6 +11,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/turnout-events/turnout/internal/id"
 )
 
 // A member's tokens are in the browser as cookies that no script reads. The access token's ends with it; the other one
@@ -18,6 +20,9 @@ import (
 const (
 	accessCookie  = "turnout_access"
 	refreshCookie = "turnout_refresh"
+	// memberCookie names the account that has signed in last. It opens nothing; the door's script reads it, to know whose
+	// lists a device keeps (static/door/store.js).
+	memberCookie = "turnout_member"
 	// refreshKept is how long a browser keeps a refresh token. Command decides whether it is still good.
 	refreshKept = 30 * 24 * time.Hour
 	// earlier is how long before its end an access token is let go, so that it does not end on its way.
@@ -25,6 +30,7 @@ const (
 )
 
 type tokens struct {
+	AccountID string `json:"account_id"`
 	Access    string `json:"access_token"`
 	Refresh   string `json:"refresh_token"`
 	ExpiresIn int    `json:"expires_in"` // seconds
@@ -164,6 +170,11 @@ func by(c *gin.Context, more ...string) map[string]string {
 func (p *pages) keepMember(c *gin.Context, t tokens) {
 	p.cookie(c, accessCookie, t.Access, max(1, t.ExpiresIn-int(earlier.Seconds())))
 	p.cookie(c, refreshCookie, t.Refresh, int(refreshKept.Seconds()))
+	if id.Valid(t.AccountID) {
+		http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // for a script to read
+			Name: memberCookie, Value: t.AccountID, Path: "/", MaxAge: int(refreshKept.Seconds()), SameSite: http.SameSiteLaxMode, Secure: p.secure,
+		})
+	}
 }
 
 func (p *pages) signedOut(c *gin.Context) {

@@ -53,6 +53,40 @@ func sessions(t *testing.T) (answers map[string]string, command *httptest.Server
 	return map[string]string{"GET /v1/me": `{"organizations":[{"id":"o1","name":"Corner <b>Stage</b>","role":"owner"}]}`}, command, refreshed
 }
 
+// A device learns which account has signed in last, so that it forgets the door's lists of the one before.
+func TestADeviceKnowsWhoseListsItKeeps(t *testing.T) {
+	t.Parallel()
+	const account = "01a20342-92a3-71e1-b392-53aa3fa6cd5f"
+	o := start(t, map[string]string{
+		"POST /v1/auth/login": `{"account_id":"` + account + `","access_token":"a1","refresh_token":"r1","expires_in":900}`,
+	}, map[string]string{"GET /v1/me": `{"organizations":[]}`})
+	typed := url.Values{"email": {"me@example.org"}, "password": {"right horse"}}
+	res, _ := o.do("POST", "/o/sign-in", typed.Encode(), "Content-Type", formType)
+	for _, c := range res.Cookies() {
+		if c.HttpOnly == (c.Name == memberCookie) {
+			t.Errorf("%s: a script needs to read which account it is, and nothing else", c.Name)
+		}
+	}
+	jar := cookies(res)
+	if !strings.Contains(jar, memberCookie+"="+account) {
+		t.Errorf("the browser has %q", jar)
+	}
+	if _, home := o.do("GET", "/o", "", "Cookie", jar); !strings.Contains(home, "/static/door/others.js") {
+		t.Error("the first page after signing in forgets no lists of others")
+	}
+}
+
+// What no header can carry is the fault of who sent it: no part of the system is away.
+func TestAnAddressThatNoHeaderCarries(t *testing.T) {
+	t.Parallel()
+	o := start(t, nil, map[string]string{"GET /v1/me": `{"organizations":[]}`})
+	for _, path := range []string{"/o?v=x%0d%0aAuthorization:%20y", "/o/events/" + eventID + "?v=%0a", "/door/" + eventID + "/guests?v=%0d"} {
+		if res, body := o.do("GET", path, "", "Cookie", accessCookie+"=a1"); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d\n%s", path, res.StatusCode, body)
+		}
+	}
+}
+
 // Who signs in is led to where they wanted to go, with tokens that no script can read; who has not is led to the form.
 func TestSigningInLeadsBack(t *testing.T) {
 	t.Parallel()

@@ -28,6 +28,7 @@
 
   async function start() {
     await DoorStore.sweep(Date.now()).catch(() => { keeps = false; });
+    await DoorStore.others().catch(() => {});
     await recall();
     listen();
     if (entries.length > 0) await link.merge().catch(() => {});
@@ -73,11 +74,11 @@
   async function load() {
     if (loading || left || over()) return;
     loading = true;
-    const began = Date.now(), version = live ? live.version : 0;
+    const began = Date.now(), version = live ? live.version : 0, member = DoorStore.member();
     try {
       const { guests: all, problem } = await link.load((n, total) => view.put("list", `Loading: ${n} of ${total} …`));
       if (problem) return await refused(problem);
-      list = { event, title, ends_at: ends, at: Date.now() };
+      list = { event, title, ends_at: ends, member, at: Date.now() };
       hold(Door.renew([...guests.values()], all));
       [read, took] = [version, Date.now() - began];
       await DoorStore.keepList(list, sorted).catch(() => { keeps = false; });
@@ -95,11 +96,18 @@
     if (forget || !list) view.outcome(["bad", "No guest list", problem.detail || problem.title]);
     if (!forget) return;
     await DoorStore.forget(event, false);
+    if ("caches" in window) await (await caches.open("turnout-door-pages")).delete(location.pathname);
     await recall();
   }
 
-  // tend has the list loaded again when it has changed, and forgotten when the event is long over.
+  // tend has the list loaded again when it has changed, and forgotten when the event is long over or somebody else has
+  // signed in, in another tab.
   async function tend() {
+    if (list && DoorStore.member() && list.member !== DoorStore.member()) {
+      await DoorStore.others().catch(() => {});
+      await recall();
+      return load();
+    }
     if (list && over()) {
       await DoorStore.forget(event, false);
       return gone();

@@ -1,6 +1,7 @@
 // What the door keeps on this device, in IndexedDB, apart by event: the guest list, the entries that the server has not
 // answered yet, and the conflicts, those too that were marked as seen.
 const DoorStore = (() => {
+  const member = () => (/(?:^|; )turnout_member=([^;]*)/.exec(document.cookie) || [])[1] || ""; // who has signed in last
   const whole = (event) => IDBKeyRange.bound([event], [event, []]);
   let opened;
 
@@ -96,11 +97,22 @@ const DoorStore = (() => {
     for (const l of await lists()) if (Door.over(l, now)) await forget(l.event, false);
   }
 
+  // others forgets the lists of whoever had signed in before: a session may end without signing out, and the next to sign
+  // in on this device need not know those guests.
+  async function others() {
+    const theirs = (await lists()).filter((l) => member() && l.member !== member());
+    for (const l of theirs) {
+      await forget(l.event, false);
+      await write(["conflicts"], (s) => { s.conflicts.delete(whole(l.event)); });
+    }
+    if (theirs.length > 0 && "caches" in window) await caches.delete("turnout-door-pages");
+  }
+
   // leave forgets every list: somebody has signed out.
   async function leave(everything) {
     for (const l of await lists()) await forget(l.event, everything);
     if (everything) await write(["queue", "conflicts"], (s) => { s.queue.clear(); s.conflicts.clear(); });
   }
 
-  return { list, keepList, keepGuests, queue, add, take, answered, loosen, conflicts, seen, waiting, forget, sweep, leave };
+  return { member, list, keepList, keepGuests, queue, add, take, answered, loosen, conflicts, seen, waiting, forget, sweep, others, leave };
 })();

@@ -38,6 +38,7 @@ async function page(request, path) {
   try {
     const res = await (kept ? within(fetch(request), patience) : fetch(request));
     if (res.ok && !res.redirected) await pages.put(path, res.clone());
+    else if (res.status === 403 || res.status === 404) await pages.delete(path); // not, or no longer, this member's
     if (res.status < 500 || !kept) return res;
   } catch (problem) {
     if (!kept) throw problem;
