@@ -41,7 +41,8 @@ type tokens struct {
 type renewals struct {
 	flight singleflight.Group
 	mu     sync.Mutex
-	done   map[string]renewed
+	done   map[string]*renewed // by the token that was spent
+	got    map[string]*renewed // by the access token that came of it
 }
 
 type renewed struct {
@@ -49,11 +50,14 @@ type renewed struct {
 	until time.Time
 }
 
-// renewedKept is how long who comes with a spent token gets what it was spent for: requests of the same page that were
-// under way, and tabs that a browser opens again all at once.
+// renewedKept is how long who comes with a spent token gets what it was spent for, once the browser has come with that:
+// requests of the same page that were under way, and tabs that a browser opens again all at once. Before that it is as
+// long as the access token lives: over a bad network the answer with the new pair may be lost.
 const renewedKept = 30 * time.Second
 
-func newRenewals() *renewals { return &renewals{done: map[string]renewed{}} }
+func newRenewals() *renewals {
+	return &renewals{done: map[string]*renewed{}, got: map[string]*renewed{}}
+}
 
 // next gives the pair that a refresh token gets.
 func (r *renewals) next(ctx context.Context, a *api, refresh string, headers map[string]string) (tokens, error) {
@@ -80,7 +84,20 @@ func (r *renewals) known(refresh string, now time.Time) (tokens, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, ok := r.done[refresh]
-	return t.tokens, ok && now.Before(t.until)
+	if !ok || !now.Before(t.until) {
+		return tokens{}, false
+	}
+	return t.tokens, true
+}
+
+// came tells that a browser has this access token, and so the pair.
+func (r *renewals) came(access string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t, ok := r.got[access]; ok {
+		t.until = now.Add(renewedKept)
+		delete(r.got, access)
+	}
 }
 
 func (r *renewals) keep(refresh string, t tokens, now time.Time) {
@@ -89,9 +106,11 @@ func (r *renewals) keep(refresh string, t tokens, now time.Time) {
 	for old, d := range r.done {
 		if now.After(d.until) {
 			delete(r.done, old)
+			delete(r.got, d.Access)
 		}
 	}
-	r.done[refresh] = renewed{t, now.Add(renewedKept)}
+	done := &renewed{t, now.Add(max(renewedKept, time.Duration(t.ExpiresIn)*time.Second))}
+	r.done[refresh], r.got[t.Access] = done, done
 }
 
 // member is who has signed in, for the requests of one page.
@@ -148,6 +167,8 @@ func (p *pages) memberOf(c *gin.Context) (*member, error) {
 		}
 		p.keepMember(c, t)
 		access = t.Access
+	} else {
+		p.renewals.came(access, time.Now())
 	}
 	headers["Authorization"] = "Bearer " + access
 	return &member{headers: headers, fresh: fresh}, nil

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // cookies are what a browser would send back after an answer, beside what it has.
@@ -162,6 +163,23 @@ func TestManyTabsRefreshOnce(t *testing.T) {
 	}
 	if _, err := p.renewals.next(t.Context(), p.api, "spent long ago", nil); asProblem(err).Code != "refresh-token-reused" {
 		t.Errorf("another session's: %v", err)
+	}
+	// The answer with the pair may be lost; from when the browser has come with it, the spent token is as good as used twice.
+	now := time.Now()
+	for _, c := range []struct {
+		after time.Duration
+		came  string
+		want  bool
+	}{{10 * time.Minute, "", true}, {10 * time.Minute, "another", true}, {10 * time.Minute, "a2", true}, {10*time.Minute + 29*time.Second, "", true},
+		{10*time.Minute + 31*time.Second, "", false}, {11 * time.Minute, "a2", false}} {
+		p.renewals.came(c.came, now.Add(c.after))
+		if got, ok := p.renewals.known("r1", now.Add(c.after)); ok != c.want || ok && got.Access != "a2" {
+			t.Errorf("after %s, %q came: %+v %t", c.after, c.came, got, ok)
+		}
+	}
+	p.renewals.keep("r9", tokens{Access: "a9"}, now.Add(time.Hour))
+	if len(p.renewals.done) != 1 || len(p.renewals.got) != 1 {
+		t.Errorf("%d and %d are kept for nobody", len(p.renewals.done), len(p.renewals.got))
 	}
 	// A session that has ended leads to the sign-in, and is forgotten; one that cannot be asked for is not.
 	res, _ := o.do("GET", "/o", "", "Cookie", refreshCookie+"=gone")
