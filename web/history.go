@@ -81,7 +81,7 @@ func (p *pages) loadLog(c *gin.Context, page *historyPage, before int64, newest 
 	if limit == 0 {
 		return true
 	}
-	log, err := p.logged(c, page.Event, page.Org.Me, url.Values{"cursor": {strconv.FormatInt(from, 10)}, "limit": {strconv.FormatInt(limit, 10)}})
+	log, err := p.logged(c, page.Event, page.Org, url.Values{"cursor": {strconv.FormatInt(from, 10)}, "limit": {strconv.FormatInt(limit, 10)}})
 	if err != nil {
 		p.memberSorry(c, err)
 		return false

@@ -54,6 +54,13 @@ func TestHistoryTellsHowItWas(t *testing.T) {
 	}
 	has(t, page, "This is no date and time: &lt;b&gt;", `value="&lt;b&gt;"`)
 
+	d.mu.Lock()
+	d.answers["GET "+peopleAPI] = fmt.Sprintf(`{"items":[{"account_id":%q,"name":"Zoë <b>"}]}`, ownOrg)
+	d.mu.Unlock()
+	_, page = d.see(eventPath + "/history")
+	has(t, page, "Zoë &lt;b&gt;")
+	lacks(t, page, "Member …")
+
 	draft := signedInDesk(t, "owner", map[string]string{historyAPI: `{"items":[]}`, historyAPI + "/verify": `{"version":1,"intact":true}`,
 		"GET /v1/events/" + eventID: event(t, map[string]any{"organization_id": ownOrg, "status": "draft"})})
 	_, page = draft.see(eventPath + "/history")

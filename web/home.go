@@ -35,6 +35,9 @@ type colors struct {
 // Edits tells whether the member may change events.
 func (o organizationView) Edits() bool { return o.Role == "owner" || o.Role == "editor" }
 
+// Owns tells whether the member may change the others, and know their names.
+func (o organizationView) Owns() bool { return o.Role == "owner" }
+
 // Guests tells whether the member sees the guest list.
 func (o organizationView) Guests() bool { return o.Role != "analyst" }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,8 @@ type loggedView struct {
 		Counters contract.Counters `json:"counters"`
 	} `json:"data"`
 
-	me string // the account of who reads
+	me    string            // the account of who reads
+	names map[string]string // of accounts that the reader may know
 }
 
 // momentView is an event as it was then.
@@ -50,12 +52,21 @@ type logView struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
-// logged reads a part of the log, oldest first, for the account me.
-func (p *pages) logged(c *gin.Context, e eventView, me string, q url.Values) (logView, error) {
+// logged reads a part of the log, oldest first, for a member of the organization. Owners read the others' names in it.
+func (p *pages) logged(c *gin.Context, e eventView, o organizationView, q url.Values) (logView, error) {
 	var v logView
 	_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history?"+q.Encode(), nil, &v, by(c))
+	names := map[string]string{}
+	if err == nil && o.Owns() && slices.ContainsFunc(v.Items, func(l loggedView) bool {
+		return strings.HasPrefix(l.Actor, "member:") && l.Actor != "member:"+o.Me
+	}) {
+		members, _ := p.people(c, o.ID) // without them it is ids
+		for _, m := range members {
+			names[m.AccountID] = m.Name
+		}
+	}
 	for i := range v.Items {
-		v.Items[i].me = me
+		v.Items[i].me, v.Items[i].names = o.Me, names
 	}
 	return v, err
 }
@@ -159,6 +170,9 @@ func (l loggedView) Who() string {
 	case "member":
 		if id == l.me {
 			return "You"
+		}
+		if name := l.names[id]; name != "" {
+			return name
 		}
 		return "Member " + shortID(id)
 	case "system":

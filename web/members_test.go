@@ -11,12 +11,14 @@ import (
 const (
 	membersPath = "/o/" + ownOrg + "/members"
 	membersAPI  = "/v1/organizations/" + ownOrg + "/members"
+	peopleAPI   = "/v1/organizations/" + ownOrg + "/people"
 )
 
 func membership(role string) map[string]string {
 	return map[string]string{
 		"GET /v1/me":                        fmt.Sprintf(`{"id":%q,"organizations":[{"id":%q,"name":"Corner <i>Stage","role":%q,"tracking":true,"colors":{"primary":"#0a5c8f"}}]}`, accountID, ownOrg, role),
-		"GET " + membersAPI:                 fmt.Sprintf(`{"items":[{"account_id":%q,"role":%q},{"account_id":%q,"role":"door"}]}`, accountID, role, rsvpID),
+		"GET " + peopleAPI: fmt.Sprintf(`{"items":[{"account_id":%q,"role":%q,"name":"Me","email":"me@example.org"},
+			{"account_id":%q,"role":"door","name":"Zoë <b>","email":"zoe@example.org"},{"account_id":"x","role":"analyst","name":"","email":""}]}`, accountID, role, rsvpID),
 		"POST " + membersAPI:                fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
 		"PATCH /v1/organizations/" + ownOrg: fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
 		"DELETE " + membersAPI:              fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
@@ -30,8 +32,11 @@ func TestOwnersSayWhoBelongs(t *testing.T) {
 	if status != http.StatusOK {
 		t.Fatalf("%d\n%s", status, page)
 	}
-	has(t, page, "Corner &lt;i&gt;Stage", "…abcdef</code> <b>you</b>", "<td>door</td>", `value="add"`, `value="#0a5c8f"`, `name="tracking" value="1" checked`)
-	if got := d.asked("GET " + membersAPI); len(got) != 1 || got[0].header.Get("Turnout-Min-Version") != ownOrg+"@4" {
+	has(t, page, "Corner &lt;i&gt;Stage", `Me</span> <b>you</b>`, "Zoë &lt;b&gt;", "zoe@example.org", `<option value="door" selected>`, "an erased account", `value="add"`, `value="#0a5c8f"`, `name="tracking" value="1" checked`)
+	if n := strings.Count(page, `value="remove"`); n != 2 {
+		t.Errorf("%d can be removed: an erased account has no address", n)
+	}
+	if got := d.asked("GET /v1/me"); got[0].header.Get("Turnout-Min-Version") != ownOrg+"@4" {
 		t.Errorf("asked for %+v", got)
 	}
 	for _, c := range []struct {
@@ -63,8 +68,11 @@ func TestMembersWhoAreNoOwnersMayOnlyLeave(t *testing.T) {
 	answers["DELETE "+membersAPI] = `{"members":[{"account_id":"others"}]}`
 	d := signedInDesk(t, "analyst", answers)
 	_, page := d.see(membersPath)
-	has(t, page, `value="remove">Leave`)
-	lacks(t, page, `value="add"`, `value="change"`)
+	has(t, page, `value="remove">Leave`, "You are analyst of")
+	lacks(t, page, `value="add"`, `value="change"`, "zoe@")
+	if got := d.asked("GET " + peopleAPI); len(got) > 0 {
+		t.Errorf("asked for %+v", got)
+	}
 	res, _ := d.send(membersPath, url.Values{"action": {"remove"}, "email": {"me@example.org"}, "sure": {"yes"}})
 	if to := res.Header.Get("Location"); !strings.HasPrefix(to, "/o?v=") {
 		t.Errorf("who has left is led to %q", to)

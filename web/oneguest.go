@@ -53,7 +53,7 @@ func (p *pages) loadGuest(c *gin.Context) (oneGuestPage, bool) {
 	if from := c.Query("log"); from != "" {
 		about.Set("cursor", from)
 	}
-	log, err := p.logged(c, e, o.Me, about)
+	log, err := p.logged(c, e, o, about)
 	if err != nil {
 		page.LogOff = asProblem(err)
 		return page, true

@@ -153,7 +153,7 @@ func TestAnOrganizationIsWaitedFor(t *testing.T) {
 	founded := true
 	d := &desk{answers: map[string]string{
 		"GET /v1/events/" + eventID:                     event(t, map[string]any{"organization_id": ownOrg}),
-		"GET /v1/organizations/" + ownOrg + "/members":  `{"items":[]}`,
+		"GET /v1/organizations/" + ownOrg + "/people":   `{"items":[]}`,
 		"GET /v1/organizations/" + ownOrg + "/events":   `{"items":[]}`,
 		"GET /v1/events/" + eventID + "/guests":         `{"items":[]}`,
 		"GET /v1/events/" + eventID + "/history":        `{"items":[]}`,
