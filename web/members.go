@@ -13,7 +13,7 @@ type membersPage struct {
 	Title   string
 	Org     organizationView
 	Members []memberView // for owners
-	Done    string // what the last form did
+	Done    string       // what the last form did
 	Key     string
 	Form    url.Values // of the form that was refused
 	Refused string     // which one that was

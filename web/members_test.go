@@ -16,7 +16,7 @@ const (
 
 func membership(role string) map[string]string {
 	return map[string]string{
-		"GET /v1/me":                        fmt.Sprintf(`{"id":%q,"organizations":[{"id":%q,"name":"Corner <i>Stage","role":%q,"tracking":true,"colors":{"primary":"#0a5c8f"}}]}`, accountID, ownOrg, role),
+		"GET /v1/me": fmt.Sprintf(`{"id":%q,"organizations":[{"id":%q,"name":"Corner <i>Stage","role":%q,"tracking":true,"colors":{"primary":"#0a5c8f"}}]}`, accountID, ownOrg, role),
 		"GET " + peopleAPI: fmt.Sprintf(`{"items":[{"account_id":%q,"role":%q,"name":"Me","email":"me@example.org"},
 			{"account_id":%q,"role":"door","name":"Zoë <b>","email":"zoe@example.org"},{"account_id":"x","role":"analyst","name":"","email":""}]}`, accountID, role, rsvpID),
 		"POST " + membersAPI:                fmt.Sprintf(`{"id":%q,"members":[{"account_id":%q}]}`, ownOrg, accountID),
