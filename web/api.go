@@ -16,6 +16,9 @@ import (
 	"github.com/turnout-events/turnout/internal/contract"
 )
 
+// notYetVisible is the code of a read that came before what it waits for (Turnout-Min-Version).
+const notYetVisible = "not-yet-visible"
+
 // api is what the pages use: the same routes as everybody else.
 type api struct {
 	client                   *http.Client
@@ -155,7 +158,17 @@ func guest(token string) map[string]string {
 	return map[string]string{"Authorization": "Guest " + token}
 }
 
+// do asks once more for what is about to be seen: a read store waits a moment by itself, and on a busy day that is short.
 func (a *api) do(ctx context.Context, method, target string, body, into any, headers map[string]string) (http.Header, error) {
+	h, err := a.once(ctx, method, target, body, into, headers)
+	var why *problem
+	if method == http.MethodGet && errors.As(err, &why) && why.Code == notYetVisible {
+		return a.once(ctx, method, target, body, into, headers)
+	}
+	return h, err
+}
+
+func (a *api) once(ctx context.Context, method, target string, body, into any, headers map[string]string) (http.Header, error) {
 	reader, file := body.(io.Reader) // its Content-Type is among the headers
 	if body != nil && !file {
 		b, err := json.Marshal(body)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,9 +30,12 @@ type overviewPage struct {
 // Can tells whether an action makes sense now. Whether it is allowed the API decides.
 func (page overviewPage) Can(action string) bool {
 	e := page.Event
+	over := !time.Now().Before(e.EndsAt)
 	switch action {
 	case "publish":
-		return page.Org.Edits() && e.Status == contract.EventDraft
+		return page.Org.Edits() && e.Status == contract.EventDraft && !over
+	case "cancel":
+		return page.Org.Edits() && e.Status != contract.EventCancelled && !over
 	case "duplicate":
 		return page.Org.Edits()
 	}

@@ -90,7 +90,7 @@ func (p *pages) memberSorry(c *gin.Context, err error) {
 		}
 		p.askIn(c)
 		return
-	case why.Code == "not-yet-visible":
+	case why.Code == notYetVisible:
 		why = &problem{Status: http.StatusServiceUnavailable, Title: "It is stored", Detail: "This page is catching up, and looks again by itself."}
 		c.Header("Refresh", "2")
 	}

@@ -87,7 +87,12 @@ var mailStates = map[string]string{
 }
 
 // State is what became of it.
-func (m mailView) State() string { return mailState(m.Status) }
+func (m mailView) State() string {
+	if m.Status == "void" && m.Outcome == "event-moved" {
+		return "Planned anew"
+	}
+	return mailState(m.Status)
+}
 
 func mailState(state string) string {
 	if said := mailStates[state]; said != "" {

@@ -40,7 +40,7 @@ func (p *pages) membership(c *gin.Context, org, min string) (organizationView, e
 	}
 	// One that was founded a moment ago is in no list yet; asked for by its first version, it is waited for.
 	me, err = p.whoAmI(c, org+"@1")
-	if err != nil && asProblem(err).Code != "not-yet-visible" {
+	if err != nil && asProblem(err).Code != notYetVisible {
 		return organizationView{}, err
 	}
 	if o, there := me.in(org); there {

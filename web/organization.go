@@ -104,7 +104,7 @@ func (p *pages) organization(c *gin.Context) {
 	status := http.StatusOK
 	if err != nil {
 		page.Problem = asProblem(err)
-		if status = page.Problem.Status; status == http.StatusUnauthorized || page.Problem.Code == "not-yet-visible" {
+		if status = page.Problem.Status; status == http.StatusUnauthorized || page.Problem.Code == notYetVisible {
 			p.memberSorry(c, err)
 			return
 		}

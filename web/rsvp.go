@@ -54,7 +54,7 @@ func (p *pages) loadRSVP(c *gin.Context, min string) (rsvpPage, bool) {
 	r, err := p.api.rsvp(ctx, id, token, min)
 	if err != nil {
 		why := asProblem(err)
-		if why.Code == "not-yet-visible" { // by a link that verifies: only what is shown is late
+		if why.Code == notYetVisible { // by a link that verifies: only what is shown is late
 			why = &problem{Status: http.StatusServiceUnavailable, Title: "Your answer is recorded", Detail: "This page is catching up, and looks again by itself."}
 			c.Header("Refresh", "3")
 		}

@@ -63,7 +63,7 @@ function DoorView(act) {
     const left = g.party - inNow, seated = g.status === "confirmed";
     const who = make("div", { className: "who" }, make("b", { dir: "auto", textContent: g.name || "Somebody" }),
       make("span", { className: "quiet", dir: "auto", textContent: g.email || "" }),
-      make("span", { className: seated ? "state" : "state unseated", textContent: `${DoorWords.state(g.status)} · ${inNow} of ${DoorWords.people(g.party)} in` }));
+      make("span", { className: seated ? "state" : "state unseated", textContent: `${DoorWords.state(g.status)} · ${g.party === 1 ? (inNow ? "in" : "not in") : `${inNow} of ${g.party} in`}` }));
     const acts = make("div", { className: "acts" });
     const named = (text) => `${text}: ${g.name || "somebody"}`;
     if (left > 0) {
