@@ -64,7 +64,7 @@ func (p *pages) newEvent(c *gin.Context) {
 	page.Form = url.Values{"visibility": {"public"}, "waitlist_policy": {"auto"}, "offer_ttl": {"12h"}, "reminders": {"24h, 1h"}, "retention_days": {"365"}}
 	// The next event is likely to be where the last one was.
 	var events ownEvents
-	if _, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.query+"/v1/organizations/"+page.Org.ID+"/events?limit=1", nil, &events, by(c)); err == nil && len(events.Items) > 0 {
+	if _, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.query+"/v1/organizations/"+page.Org.ID+"/events?limit=1&sort=latest", nil, &events, by(c)); err == nil && len(events.Items) > 0 {
 		page.Form.Set("time_zone", events.Items[0].TimeZone)
 	}
 	p.showForm(c, page, http.StatusOK)

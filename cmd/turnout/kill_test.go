@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -169,15 +170,15 @@ func (l *answersLedger) size() int {
 	return len(l.rsvp)
 }
 
-// insist answers until it is acknowledged; always the same request with the
-// same key.
+// insist answers until it is acknowledged; always the same request with the same key, ever less often: who comes back ten
+// times a second for as long as an outage takes is told that it is too often.
 func (w *world) insist(n int, event string, acked *answersLedger) {
 	address := fmt.Sprintf("guest-%04d@example.net", n)
 	body := map[string]any{"name": fmt.Sprintf("Guest %d", n), "email": address, "response": "going", "party_size": 1}
 	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute)
 	defer cancel()
 	var last error
-	for ctx.Err() == nil {
+	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 2*time.Second) {
 		a, err := w.call("POST", "/v1/events/"+event+"/rsvps", body, "Idempotency-Key", address, "Authorization", "")
 		switch {
 		case err != nil:
@@ -185,6 +186,10 @@ func (w *world) insist(n int, event string, acked *answersLedger) {
 		case a.Status == http.StatusCreated:
 			acked.acknowledged(w.t, address, event, a)
 			return
+		case a.Status == http.StatusTooManyRequests:
+			last = fmt.Errorf("%d %s", a.Status, a.Body)
+			seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
+			pause = max(pause, time.Duration(seconds)*time.Second)
 		case a.Status < 500 && a.Status != http.StatusConflict:
 			w.t.Errorf("%s: %d %s", address, a.Status, a.Body)
 			return
@@ -196,7 +201,7 @@ func (w *world) insist(n int, event string, acked *answersLedger) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 	w.t.Errorf("%s was never answered: %v", address, last)
