@@ -63,6 +63,9 @@ func (r *Relay) publish(ctx context.Context, rows []row) (acked []row, err error
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	began := time.Now()
 	for topic, name := range topics {
 		var some []row

@@ -144,7 +144,7 @@ func (r *Relay) serve(ctx context.Context, s *session) error {
 	idle := newPause(r.cfg.PollMin, r.cfg.PollMax)
 	failed := newPause(100*time.Millisecond, 2*time.Second)
 	r.proved = false
-	var sent *flight
+	sent := r.launch(ctx, nil) // compares the logs and connects, so that the first message does not wait for it
 	for ctx.Err() == nil {
 		if sent != nil && !s.mayReadAhead(sent.rows, r.cfg.Batch) {
 			landed := r.land(ctx, s, sent, failed)
