@@ -21,6 +21,7 @@ type historyPage struct {
 	Log   []loggedView
 	Older string
 	First string
+	Check string // where the chain is counted through
 	Proof *chainView
 	Off   *problem // why there is no proof
 }
@@ -60,7 +61,11 @@ func (p *pages) eventHistory(c *gin.Context) {
 	if page.AsOf != "" {
 		page.Then, page.Problem = p.then(c, e, page.AsOf)
 	}
-	if newest { // the chain is counted anew each time; one look is enough
+	switch {
+	case !newest:
+	case c.Query("check") == "": // the whole log is read for it
+		page.Check = page.link(url.Values{"check": {"1"}})
+	default:
 		var proof chainView
 		_, err := p.api.do(c.Request.Context(), http.MethodGet, p.api.command+"/v1/events/"+e.ID+"/history/verify", nil, &proof, by(c))
 		if page.Proof = &proof; err != nil {
@@ -89,23 +94,21 @@ func (p *pages) loadLog(c *gin.Context, page *historyPage, before int64, newest 
 	for i := len(log.Items) - 1; i >= 0; i-- {
 		page.Log = append(page.Log, log.Items[i])
 	}
-	link := func(before int64) string {
-		q := url.Values{}
-		if before > 0 {
-			q.Set("before", strconv.FormatInt(before, 10))
-		}
-		if page.AsOf != "" {
-			q.Set("as_of", page.AsOf)
-		}
-		return address("/o/events/"+page.Event.ID+"/history", q) + "#log"
-	}
 	if from > 0 {
-		page.Older = link(from + 1)
+		page.Older = page.link(url.Values{"before": {strconv.FormatInt(from+1, 10)}}) + "#log"
 	}
 	if !newest {
-		page.First = link(0)
+		page.First = page.link(url.Values{}) + "#log"
 	}
 	return true
+}
+
+// link leads to the same history as of the same time.
+func (h historyPage) link(q url.Values) string {
+	if h.AsOf != "" {
+		q.Set("as_of", h.AsOf)
+	}
+	return address("/o/events/"+h.Event.ID+"/history", q)
 }
 
 // then asks where everything stood at a time of the event's clock.

@@ -110,10 +110,10 @@ func (p *pages) organization(c *gin.Context) {
 		}
 	}
 	if next := page.Events.NextCursor; next != nil {
-		page.Next = asked.with("cursor", *next)
+		page.Next = withParam(asked, "cursor", *next)
 	}
 	if asked.Get("cursor") != "" {
-		page.First = asked.with("cursor", "")
+		page.First = withParam(asked, "cursor", "")
 	}
 	if role.Figures() {
 		page.Figures = p.overviewOf(ctx, org, by(c))
@@ -121,27 +121,10 @@ func (p *pages) organization(c *gin.Context) {
 	p.show(c, status, "o_organization", page)
 }
 
-// listQuery is what a list was asked for.
-type listQuery struct{ url.Values }
-
-// with is the link to the same list with one parameter changed.
-func (q listQuery) with(key, value string) string {
-	changed := url.Values{}
-	for k, v := range q.Values {
-		if len(v) > 0 && v[0] != "" {
-			changed.Set(k, v[0])
-		}
-	}
-	if changed.Set(key, value); value == "" {
-		changed.Del(key)
-	}
-	return "?" + changed.Encode()
-}
-
 // ask turns the page's address into the API's parameters, and gives what its links keep. A cursor belongs to one question:
 // the moment that parts past from upcoming stays that of the first page.
-func (page *organizationPage) ask(address url.Values, now time.Time) (listQuery, url.Values) {
-	asked, q := listQuery{url.Values{"q": {page.Query}, "show": {page.Show}}}, url.Values{"limit": {"25"}}
+func (page *organizationPage) ask(address url.Values, now time.Time) (asked, q url.Values) {
+	asked, q = url.Values{"q": {page.Query}, "show": {page.Show}}, url.Values{"limit": {"25"}}
 	switch page.Show {
 	case "past":
 		until := address.Get("until")
@@ -164,9 +147,9 @@ func (page *organizationPage) ask(address url.Values, now time.Time) (listQuery,
 		q.Set("cursor", cursor)
 		asked.Set("cursor", cursor)
 	}
-	fresh := listQuery{url.Values{"q": {page.Query}}}
+	fresh := url.Values{"q": {page.Query}}
 	for _, show := range []string{"upcoming", "past", "all"} {
-		page.Views = append(page.Views, viewLink{Label: strings.ToUpper(show[:1]) + show[1:], Href: fresh.with("show", show), Now: show == page.Show})
+		page.Views = append(page.Views, viewLink{Label: strings.ToUpper(show[:1]) + show[1:], Href: withParam(fresh, "show", show), Now: show == page.Show})
 	}
 	return asked, q
 }

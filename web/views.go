@@ -174,14 +174,18 @@ func people(n int) string {
 	return fmt.Sprintf("%d people", n)
 }
 
-// withParam is the same page with one parameter changed.
+// withParam is the link to the same page with one parameter changed; what is empty is left out.
 func withParam(q url.Values, key, value string) string {
-	c := url.Values{}
+	changed := url.Values{}
 	for k, v := range q {
-		c[k] = v
+		if len(v) > 0 && v[0] != "" {
+			changed[k] = v
+		}
 	}
-	c.Set(key, value)
-	return "/?" + c.Encode()
+	if changed.Set(key, value); value == "" {
+		changed.Del(key)
+	}
+	return "?" + changed.Encode()
 }
 
 // answerWord is a status as a guest would say it.

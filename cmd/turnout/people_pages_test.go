@@ -123,7 +123,7 @@ func TestOrganizersKeepTheirGuests(t *testing.T) {
 	r.shows(200, "It goes to 1 guest.", "It is dark. Very.").press("Send it").shows(200, "The mails go out now")
 	w.mail.arrived(t, "bob@example.net", "Bring a lamp")
 
-	r.open(base+"/history").shows(200, "moved up from the waitlist", "was rejected", "No room", "Yes. All ")
+	r.open(base+"/history?check=1").shows(200, "moved up from the waitlist", "was rejected", "No room", "Yes. All ")
 	zurich, err := time.LoadLocation("Europe/Zurich")
 	if err != nil {
 		t.Fatal(err)

@@ -37,11 +37,6 @@ func (r *Relay) land(ctx context.Context, s *session, f *flight, failed *pause) 
 		return true
 	}
 	r.metrics.failures.Inc()
-	if errors.Is(o.err, errOtherLog) {
-		r.log.ErrorContext(ctx, "nothing is published", "error", o.err)
-		failed.pause(ctx, nil)
-		return false
-	}
 	r.log.WarnContext(ctx, "cannot publish", "messages", len(f.rows), "acknowledged", len(o.acked), "error", o.err)
 	failed.pause(ctx, nil)
 	return false

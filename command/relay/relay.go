@@ -71,7 +71,6 @@ type Relay struct {
 	owned   atomic.Uint64 // bit per shard
 	ready   chan struct{}
 	out     message.Publisher
-	proved  bool // that Kafka's log is this database's, by this session
 	// abandoned: a goroutine still holds out, at the end of the process.
 	abandoned bool
 }
@@ -141,10 +140,12 @@ func (r *Relay) Run(ctx context.Context) error {
 // serve makes pass after pass until ctx ends (nil) or the session fails. Behind a backlog the next rows are read while
 // Kafka takes the last ones.
 func (r *Relay) serve(ctx context.Context, s *session) error {
+	if err := r.prove(ctx, s); err != nil {
+		return err
+	}
 	idle := newPause(r.cfg.PollMin, r.cfg.PollMax)
 	failed := newPause(100*time.Millisecond, 2*time.Second)
-	r.proved = false
-	sent := r.launch(ctx, nil) // compares the logs and connects, so that the first message does not wait for it
+	var sent *flight
 	for ctx.Err() == nil {
 		if sent != nil && !s.mayReadAhead(sent.rows, r.cfg.Batch) {
 			landed := r.land(ctx, s, sent, failed)

@@ -14,6 +14,18 @@ import (
 // Ends gives the last message of each partition of a topic (short or full name); none of one that is empty, and none at
 // all of a topic that is not there.
 func Ends(ctx context.Context, cfg Config, topic string) ([]*message.Message, error) {
+	var last []*message.Message
+	err := within(ctx, func() (err error) {
+		last, err = ends(ctx, cfg, topic)
+		return err
+	})
+	if err != nil {
+		return nil, err // the other may be writing last still
+	}
+	return last, nil
+}
+
+func ends(ctx context.Context, cfg Config, topic string) ([]*message.Message, error) {
 	client, err := cfg.client()
 	if err != nil {
 		return nil, err
